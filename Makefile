@@ -1,0 +1,32 @@
+# Everything that `make run` and `make test` need beyond python3 (3.11 or newer, with venv and pip) they make here.
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+.PHONY: run test lint bench schema clean
+
+run: $(STAMP)
+	$(PYTHON) scripts/launch.py configs/example_session.json
+
+test: lint
+	$(PYTHON) -m pytest
+
+lint: $(STAMP)
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(STAMP)
+	$(PYTHON) benchmarks/small_run.py
+
+schema: $(STAMP)
+	$(VENV)/bin/sessionflow schema --output configs/session.schema.json
+
+$(STAMP): pyproject.toml
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) build *.egg-info

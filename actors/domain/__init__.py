@@ -1,0 +1,1 @@
+"""Market logic without I/O and without a wall clock."""

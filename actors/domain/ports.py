@@ -1,0 +1,50 @@
+"""What a role may ask of the outside world; `actors.runtime` has the real ones, tests have their own."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from actors.domain.screening import StoredRows
+
+
+class DataError(Exception):
+    """Stored data cannot be used; the message names the file and says what to do."""
+
+
+class BarSource(Protocol):
+    """Where stored bars come from."""
+
+    def read(self, symbol: str, interval: str, start_ns: int, end_ns: int) -> StoredRows:
+        """Read the rows with `start_ns <= open_ts < end_ns`, in file order.
+
+        Raises DataError where storage is missing, unreadable or of the wrong shape.
+        """
+        ...
+
+    def open_stamps(self, symbol: str, interval: str, start_ns: int, end_ns: int) -> npt.NDArray[np.int64]:
+        """Read only the open stamps of the same rows. Empty where the catalog has nothing of the stream.
+
+        Raises DataError where storage is unreadable or of the wrong shape.
+        """
+        ...
+
+    def stored_intervals(self, symbol: str) -> tuple[str, ...]:
+        """List the intervals that the catalog holds for a symbol, shortest first; empty where none."""
+        ...
+
+    def symbols(self) -> tuple[str, ...]:
+        """List all symbols in the catalog, sorted."""
+        ...
+
+
+class TableSink(Protocol):
+    """Where finished tables go."""
+
+    def write(self, path: str, columns: Mapping[str, Sequence[Any] | npt.NDArray[Any]]) -> None:
+        """Write columns of equal length to a Parquet table at `path` below the tables folder, whole or not at all.
+
+        Columns whose name ends in `_ts` become timestamps (ns, UTC).
+        """
+        ...

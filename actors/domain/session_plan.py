@@ -1,0 +1,194 @@
+"""What a run will do, decided before anything starts: sessions, streams, history, strategies, settings.
+
+The planner makes it, `plan.json` holds it, and it is all that an actor is told. Instants are ns UTC.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Final, Literal
+
+import msgspec
+
+from actors.domain.intervals import Interval
+
+PLAN_VERSION: Final = 1
+Label = Literal["STREAMED", "GENERATED", "IGNORED"]
+
+
+class PlanPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A piece of the plan: a JSON object."""
+
+
+class Hours(PlanPart, frozen=True):
+    """An unbroken stretch of trading within a session: `[open_ns, close_ns)` on open stamps."""
+
+    open_ns: int
+    close_ns: int
+
+
+class Session(PlanPart, frozen=True):
+    """One trading day."""
+
+    index: int
+    """0 is the first session of the run; history counts down from -1."""
+    date: str
+    kind: Literal["full", "half"]
+    open_ns: int
+    close_ns: int
+    parts: tuple[Hours, ...]
+    """One, or more where there are breaks."""
+    previous_close_ns: int
+    """The close of the session before; rows stored between it and the open are outside the session."""
+
+
+class Stream(PlanPart, frozen=True):
+    """One (symbol, interval). Ids count up by interval length, then by the symbols' order."""
+
+    id: int
+    symbol: str
+    interval: str
+    label: Label
+    reason: str
+    base: int | None = None
+    """For GENERATED: the id of the stream it is computed from."""
+    history_sessions: int = 0
+    """How many trailing sessions are kept before each session."""
+
+    @property
+    def length_ns(self) -> int:
+        """Nominal length of a bar."""
+        return Interval.parse(self.interval).length_ns
+
+
+class Stored(PlanPart, frozen=True):
+    """What storage holds of one STREAMED stream in one session (history included)."""
+
+    stream: int
+    session: int
+    expected: int
+    rows: int
+    """All rows, good or bad."""
+    on_grid: int
+    """Distinct expected bars that have a row."""
+
+
+class StrategySpec(PlanPart, frozen=True):
+    """One strategy, run by one analysis actor."""
+
+    name: str
+    actor: str
+    target: str
+    """`module:Class`, or `file.py:Class` with an absolute path."""
+    params: Mapping[str, Any]
+    on_error: Literal["stop", "skip"] = "stop"
+    indicators: tuple["IndicatorSpec", ...] = ()
+
+
+class IndicatorSpec(PlanPart, frozen=True):
+    """An indicator on every symbol's stream of one interval, under the key `name_period_interval`."""
+
+    name: str
+    interval: str
+    params: Mapping[str, int | float]
+
+    @property
+    def key(self) -> str:
+        """The name strategies ask for: `sma_20_5m`, or `vwap_1m` where there is no period."""
+        period = self.params.get("period")
+        return "_".join(str(part) for part in (self.name, period, self.interval) if part is not None)
+
+
+class Warmup(PlanPart, frozen=True):
+    """What an indicator needs before its first value, and what history gives it."""
+
+    indicator: str
+    symbol: str
+    bars_needed: int
+    bars_in_history: int
+
+
+class Flow(PlanPart, frozen=True):
+    """How windows are cut and paced. Nothing here may change a result."""
+
+    window_steps: int | None = None
+    """Steps per window; None cuts by rows."""
+    window_rows: int = 8192
+    credit: int = 8
+    prefetch_sessions: int = 1
+    speed: float = 0.0
+    """0 is as fast as members acknowledge; 60 plays a minute in a second."""
+    heartbeat_s: float = 0.5
+    stall_s: float = 30.0
+    """Silence of an actor after which it counts as stalled."""
+
+
+class Rules(PlanPart, frozen=True):
+    """Settings that do change results."""
+
+    quality_enabled: bool = True
+    min_coverage: float = 0.0
+    jump_ratio: float = 2.0
+    catchup_threshold_s: float = 60.0
+
+
+class Trading(PlanPart, frozen=True):
+    """The limits of `trading_config`."""
+
+    max_buying_power: float
+    max_per_trade: float
+    max_per_symbol: float
+    max_open_positions: int
+
+
+class SessionPlan(PlanPart, frozen=True, dict=True):
+    """The whole plan."""
+
+    version: int
+    name: str
+    calendar: str
+    timezone: str
+    first_date: str
+    last_date: str
+    catalog: str
+    """Absolute path; left out of what the run folder keeps."""
+    symbols: tuple[str, ...]
+    sessions: tuple[Session, ...]
+    history: tuple[Session, ...]
+    """Earliest first."""
+    holidays: tuple[str, ...]
+    """Weekdays without a session between the first and the last date, with their dates."""
+    streams: tuple[Stream, ...]
+    stored: tuple[Stored, ...]
+    warmups: tuple[Warmup, ...]
+    strategies: tuple[StrategySpec, ...]
+    warnings: tuple[str, ...]
+    flow: Flow
+    rules: Rules
+    trading: Trading
+    log_steps: bool = True
+    log_level: str = "INFO"
+
+    @cached_property
+    def served(self) -> tuple[Stream, ...]:
+        """The streams that will be delivered, by id; `served[i].id == i`."""
+        return tuple(stream for stream in self.streams if stream.label != "IGNORED")
+
+    @cached_property
+    def base_streams(self) -> tuple[Stream, ...]:
+        """The STREAMED ones, by id."""
+        return tuple(stream for stream in self.served if stream.label == "STREAMED")
+
+    def session(self, index: int) -> Session:
+        """Look a session up by its index; negative ones are history."""
+        return self.sessions[index] if index >= 0 else self.history[index]
+
+    def stream_id(self, symbol: str, interval: str) -> int:
+        """Look a served stream up.
+
+        Raises KeyError where the run does not serve it.
+        """
+        return self._ids[symbol, interval]
+
+    @cached_property
+    def _ids(self) -> dict[tuple[str, str], int]:
+        return {(stream.symbol, stream.interval): stream.id for stream in self.served}

@@ -1,0 +1,1 @@
+"""The contract between SessionFlow processes: bytes in, messages out, no sockets."""

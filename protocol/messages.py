@@ -1,0 +1,358 @@
+"""Every message that crosses a process border. `docs/protocol.md` is this module in prose.
+
+On the wire a message is a MessagePack array: its tag (the class name), then the fields in the order below.
+Integers named `…_ns` and `…_ts` are nanoseconds since 1970 UTC; windows are numbered from 0 over the whole
+run; a session index is negative for history (-1 is the session before the first one).
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from protocol.blocks import BarBlock, QualityBlock, TimeBlock
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Instant = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+SessionIndex = Annotated[int, msgspec.Meta(ge=-100_000, le=1_000_000)]
+StreamId = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern="^[a-z0-9][a-z0-9_-]*$")]
+Text = Annotated[str, msgspec.Meta(max_length=65_536)]
+Label = Annotated[str, msgspec.Meta(max_length=256)]
+Finite = Annotated[float, msgspec.Meta(ge=-1.7976931348623157e308, le=1.7976931348623157e308)]
+DefectKind = Literal[
+    "duplicate_same",
+    "duplicate_conflict",
+    "out_of_order",
+    "off_grid",
+    "outside_session",
+    "bad_ohlc",
+    "jump",
+]
+PhaseNumber = Annotated[int, msgspec.Meta(ge=1, le=6)]
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+class Part(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
+    """A piece inside a message: an array without a tag."""
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=True, gc=False):
+    """A whole message: an array whose first element is its class name."""
+
+
+class Defect(Part, frozen=True):
+    """One stored row that is wrong or superfluous, and where it stands in storage."""
+
+    stream: StreamId
+    kind: DefectKind
+    known_ts: Instant
+    """The step with which it becomes known."""
+    open_ts: Instant
+    file: Label
+    row: Count
+    """Zero-based row within the file."""
+    detail: Label
+
+
+class Gap(Part, frozen=True):
+    """A run of missing bars of one stream."""
+
+    stream: StreamId
+    from_ts: Instant
+    """`open_ts` of the first missing bar."""
+    to_ts: Instant
+    """`close_ts` of the last missing bar."""
+    count: Count
+    known_ts: Instant
+    """The step that showed it: the next bar's, or the session's last."""
+
+
+class StreamLoad(Part, frozen=True):
+    """How many rows storage held for one stream and session."""
+
+    stream: StreamId
+    rows: Count
+    delivered: Count
+
+
+class Signal(Part, frozen=True):
+    """What a strategy wants done, at one event time."""
+
+    event_ts: Instant
+    symbol: Label
+    action: Literal["BUY", "SELL", "CLOSE"]
+    quantity: Finite
+    confidence: Finite
+    reason: Text
+
+
+# from loader to coordinator (ingest)
+
+
+class SessionBars(Message, frozen=True):
+    """Valid bars of some streams of one session, each stream sorted; several of them make a session."""
+
+    session: SessionIndex
+    block: BarBlock
+    defects: tuple[Defect, ...]
+
+
+class LoadReport(Message, frozen=True):
+    """One session is complete; no more `SessionBars` follow for it."""
+
+    session: SessionIndex
+    loads: tuple[StreamLoad, ...]
+    elapsed_ns: Count
+
+
+class LoadFailed(Message, frozen=True):
+    """Storage could not be read; the run cannot go on."""
+
+    session: SessionIndex
+    reason: Text
+
+
+# from coordinator to everyone (stream)
+
+
+class RawWindow(Message, frozen=True):
+    """Consecutive steps of one session, before derived bars and quality. Topic `raw`."""
+
+    seq: Count
+    session: SessionIndex
+    first: bool
+    """Whether the session begins with this window."""
+    last: bool
+    """Whether the session ends with this window."""
+    steps: TimeBlock
+    block: BarBlock
+    """Base bars by (close_ts, stream)."""
+    defects: tuple[Defect, ...]
+
+
+class SealedWindow(Message, frozen=True):
+    """The same steps, complete and final. Topic `sealed`."""
+
+    seq: Count
+    session: SessionIndex
+    first: bool
+    last: bool
+    steps: TimeBlock
+    block: BarBlock
+    """Base and derived bars by (close_ts, stream)."""
+    quality: QualityBlock
+    gaps: tuple[Gap, ...]
+    defects: tuple[Defect, ...]
+
+
+class Signals(Message, frozen=True):
+    """The signals of one actor in one window. Topic `signal`."""
+
+    actor: Name
+    seq: Count
+    signals: tuple[Signal, ...]
+
+
+class PhaseEvent(Message, frozen=True):
+    """A phase begins or is complete. Topic `control`."""
+
+    session: SessionIndex
+    phase: PhaseNumber
+    state: Literal["started", "complete"]
+    elapsed_ns: Count
+    """Wall time since the run began."""
+
+
+class SessionReport(Message, frozen=True):
+    """What one finished session came to. Topic `control`."""
+
+    session: SessionIndex
+    windows: Count
+    steps: Count
+    iterations: Count
+    """Steps at which a base bar was processed."""
+    bars: Count
+    """Base bars delivered."""
+    lag_ns: Count
+    """How far the clock fell behind its deadlines, at worst."""
+
+
+class Progress(Message, frozen=True):
+    """How far the clock is. Topic `control`, a few times a second at most; never journaled."""
+
+    session: SessionIndex
+    phase: PhaseNumber
+    sim_ts: Instant
+    bars: Count
+    windows_in_flight: Count
+    waiting_for: tuple[Name, ...]
+
+
+class RunEnd(Message, frozen=True):
+    """No window follows. Members answer with `Leave`. Topic `control`."""
+
+    windows: Count
+    data_digest: Label
+    stream_digest: Label
+
+
+class Welcome(Message, frozen=True):
+    """Answer to `Join`, once the joiner's subscriptions are seen. Topic `to/<actor>`."""
+
+    actor: Name
+    nonce: Count
+    next_seq: Count
+    """The first window that the joiner will see live."""
+
+
+class LoadSessions(Message, frozen=True):
+    """Read up to and including session `until`. Topic `to/loader`."""
+
+    until: SessionIndex
+
+
+# from everyone to coordinator (report)
+
+
+class Join(Message, frozen=True):
+    """The sender's sockets are connected and its subscriptions are made."""
+
+    actor: Name
+    role: Name
+    member: bool
+    """Whether the clock waits for this actor."""
+
+
+class Ready(Message, frozen=True):
+    """The sender has received its `Welcome`: both directions are proven."""
+
+    actor: Name
+    nonce: Count
+
+
+class Derived(Message, frozen=True):
+    """The processor's part of a window: derived bars by (close_ts, stream)."""
+
+    seq: Count
+    block: BarBlock
+    suppressed: Count
+    """Derived bars held back for want of coverage, in this window."""
+
+
+class Quality(Message, frozen=True):
+    """The quality manager's part of a window."""
+
+    seq: Count
+    quality: QualityBlock
+    gaps: tuple[Gap, ...]
+
+
+class Ack(Message, frozen=True):
+    """A member has handled window `seq`."""
+
+    actor: Name
+    seq: Count
+    signals: tuple[Signal, ...]
+
+
+class Leave(Message, frozen=True):
+    """The sender has handled everything up to `RunEnd`; its own count of windows and bars proves it."""
+
+    actor: Name
+    windows: Count
+    bars: Count
+    signals: tuple[Signal, ...]
+
+
+# between supervisor and actors (command)
+
+
+class Hello(Message, frozen=True):
+    """The first word of an actor's process, to the supervisor."""
+
+    actor: Name
+    pid: Count
+
+
+class Connect(Message, frozen=True):
+    """The coordinator's sockets are bound: connect and join."""
+
+
+class Attached(Message, frozen=True):
+    """The sender has joined the pipeline."""
+
+    actor: Name
+
+
+class Heartbeat(Message, frozen=True):
+    """Proof of progress, sent from the actor's main loop."""
+
+    actor: Name
+    state: Label
+    seq: Count
+    messages: Count
+    bars: Count
+    rss_bytes: Count
+    peak_rss_bytes: Count
+    cpu_ns: Count
+    busy: Literal["waiting", "working"]
+    handle_p50_ns: Count
+    handle_p99_ns: Count
+
+
+class Failed(Message, frozen=True):
+    """The sender cannot go on; it exits after this."""
+
+    actor: Name
+    exit_code: Count
+    reason: Text
+
+
+class Finished(Message, frozen=True):
+    """The coordinator's verdict on the whole run."""
+
+    interrupted: bool
+    bars: Count
+    data_digest: Label
+    stream_digest: Label
+    signals_digest: Label
+    signals: Mapping[Name, Count]
+    phase_wall_ns: Mapping[Label, Count]
+    streams: tuple["StreamTotal", ...]
+    suppressed: Count
+
+
+class StreamTotal(Part, frozen=True):
+    """The totals of one stream over all sessions of the run (history not counted)."""
+
+    stream: StreamId
+    bars: Count
+    expected: Count
+    received: Count
+    missing: Count
+    duplicates: Count
+    rejected: Count
+    gaps: Count
+
+
+class Stop(Message, frozen=True):
+    """Finish in order: after the windows in flight, or at once where the run is over."""
+
+    reason: Text
+
+
+INGEST: Final = SessionBars | LoadReport | LoadFailed
+STREAM: Final = (
+    RawWindow
+    | SealedWindow
+    | Signals
+    | PhaseEvent
+    | SessionReport
+    | Progress
+    | RunEnd
+    | Welcome
+    | LoadSessions
+)
+REPORT: Final = Join | Ready | Derived | Quality | Ack | Leave
+COMMAND: Final = Hello | Connect | Attached | Heartbeat | Failed | Finished | Stop

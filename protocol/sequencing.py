@@ -1,0 +1,37 @@
+"""Number what goes out and notice what is missing from what comes in."""
+
+from collections import defaultdict
+
+from protocol.errors import SequenceGap
+
+
+class Numbering:
+    """Give every channel its own sequence, from 0."""
+
+    def __init__(self) -> None:
+        """Start every channel at 0."""
+        self._next: defaultdict[str, int] = defaultdict(int)
+
+    def take(self, channel: str) -> int:
+        """Take the channel's next number."""
+        number = self._next[channel]
+        self._next[channel] = number + 1
+        return number
+
+
+class SequenceCheck:
+    """Expect every channel to count up by one; the first number seen starts it."""
+
+    def __init__(self) -> None:
+        """Know no channel yet."""
+        self._expected: dict[tuple[str, int], int] = {}
+
+    def accept(self, channel: str, epoch: int, sequence: int) -> None:
+        """Take note of a number.
+
+        Raises SequenceGap where it is not the one that was due.
+        """
+        expected = self._expected.get((channel, epoch), sequence)
+        if sequence != expected:
+            raise SequenceGap(channel, expected, sequence)
+        self._expected[channel, epoch] = sequence + 1

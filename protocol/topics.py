@@ -1,0 +1,65 @@
+"""Name the channels of the pipeline.
+
+A topic ends with a zero byte on the wire, so that none is a prefix of another.
+"""
+
+import re
+from typing import Final
+
+from protocol.errors import MalformedFrame
+
+RAW: Final = "raw"
+SEALED: Final = "sealed"
+SIGNAL: Final = "signal"
+CONTROL: Final = "control"
+MAX_TOPIC_BYTES: Final = 64
+ACTOR_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+"""What an actor may be called: it becomes a file name, a topic and a socket identity."""
+
+JOURNALED: Final = frozenset({SEALED, SIGNAL, CONTROL})
+"""Topics whose frames are appended to the journal before they are published."""
+
+
+def to(actor: str) -> str:
+    """Name the topic that only `actor` subscribes to."""
+    return f"to/{actor}"
+
+
+def report(actor: str) -> str:
+    """Name the channel on which `actor` reports to the coordinator."""
+    return f"report/{actor}"
+
+
+def ingest(actor: str) -> str:
+    """Name the channel on which `actor` delivers stored bars."""
+    return f"ingest/{actor}"
+
+
+def command(actor: str) -> str:
+    """Name the channel between `actor` and the supervisor."""
+    return f"command/{actor}"
+
+
+def sender_of(topic: str) -> str:
+    """Name who sends on a topic: the part behind the slash, or the coordinator."""
+    channel, _, actor = topic.partition("/")
+    return actor if actor and channel != "to" else "coordinator"
+
+
+def prefix(topic: str) -> bytes:
+    """Give the bytes that a frame of this topic starts with, and that a subscriber asks for."""
+    return topic.encode() + b"\0"
+
+
+def split(frame: bytes) -> tuple[str, int]:
+    """Read a frame's topic and the offset of what follows it.
+
+    Raises MalformedFrame where there is none within `MAX_TOPIC_BYTES`.
+    """
+    end = frame.find(b"\0", 0, MAX_TOPIC_BYTES + 1)
+    if end < 1:
+        raise MalformedFrame("", "it has no topic")
+    try:
+        return frame[:end].decode("ascii"), end + 1
+    except UnicodeDecodeError as error:
+        raise MalformedFrame("", "its topic is not ASCII") from error
