@@ -39,12 +39,21 @@ class BarSource(Protocol):
         ...
 
 
+Columns = Mapping[str, Sequence[Any] | npt.NDArray[Any]]
+"""A table: columns of equal length. Those whose name ends in `_ts` are instants, int64 ns UTC."""
+
+
 class TableSink(Protocol):
-    """Where finished tables go."""
+    """Where finished tables go: Parquet files below a run's tables folder."""
 
-    def write(self, path: str, columns: Mapping[str, Sequence[Any] | npt.NDArray[Any]]) -> None:
-        """Write columns of equal length to a Parquet table at `path` below the tables folder, whole or not at all.
+    def write(self, path: str, columns: Columns) -> None:
+        """Write a whole table to `path`, or nothing."""
+        ...
 
-        Columns whose name ends in `_ts` become timestamps (ns, UTC).
-        """
+    def append(self, path: str, columns: Columns) -> None:
+        """Add rows to the table at `path`; readers see it after `close`."""
+        ...
+
+    def close(self) -> None:
+        """Finish the tables that were appended to."""
         ...
