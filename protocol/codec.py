@@ -103,11 +103,8 @@ def _read_header(frame: bytes, start: int, sender: str) -> Stamp:
 
 
 def _read_body(topic: str, sender: str, body: memoryview) -> Message:
-    decoder = _DECODERS.get(topic.partition("/")[0])
-    if decoder is None:
-        raise MalformedFrame(sender, f"unknown topic {topic!r}")
     try:
-        message: Message = decoder.decode(body)
+        message: Message = _DECODERS[topic.partition("/")[0]].decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedFrame(sender, str(error)) from error
     return message

@@ -1,15 +1,16 @@
-"""The journal's record format: length, checksum, the very bytes that were published.
+"""The journal's record format: length, checksums, the very bytes that were published.
 
 A segment starts with `SFJ1`, the protocol version (u16), two zero bytes and the run (u64), little-endian. A
-record is the frame's length (u32), its CRC-32 (u32) and the frame. A tail that is shorter than it should be,
-that is all zeros (as a power cut may leave it), or whose checksum fails with nothing behind it, was torn by a
-crash and is cut off; a bad checksum in the middle of a segment is corruption.
+record is the frame's length (u32), the frame's CRC-32 (u32), the CRC-32 of these eight bytes (u32) and the
+frame. A tail that is shorter than it should be, or that fails its checksum with only zeros behind (as a
+power cut may leave it), was torn by a crash and is cut off; any other damage is corruption. The header's own
+checksum tells the two apart where the length is hit.
 """
 
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from protocol.codec import MAX_FRAME_BYTES
 from protocol.errors import JournalCorrupt
@@ -17,7 +18,17 @@ from protocol.version import PROTOCOL_VERSION
 
 MAGIC: Final = b"SFJ1"
 HEADER: Final = struct.Struct("<4sHxxQ")
-RECORD: Final = struct.Struct("<II")
+RECORD: Final = struct.Struct("<III")
+_CHECKED: Final = struct.Struct("<II")
+_CHUNK_BYTES: Final = 2**20
+
+
+class Source(Protocol):
+    """Where the bytes of a segment come from, in order: an open file, `io.BytesIO`."""
+
+    def read(self, size: int, /) -> bytes:
+        """Give the next `size` bytes, fewer only at the end."""
+        ...
 
 
 class Record(NamedTuple):
@@ -34,7 +45,8 @@ def encode_header(run: int) -> bytes:
 
 def encode_record(frame: bytes) -> bytes:
     """Build what goes before a frame."""
-    return RECORD.pack(len(frame), zlib.crc32(frame))
+    checked = _CHECKED.pack(len(frame), zlib.crc32(frame))
+    return checked + zlib.crc32(checked).to_bytes(4, "little")
 
 
 def read_header(data: bytes | memoryview, where: str) -> int:
@@ -50,22 +62,30 @@ def read_header(data: bytes | memoryview, where: str) -> int:
     return int(run)
 
 
-def read_records(data: bytes | memoryview, where: str, offset: int = HEADER.size) -> Iterator[Record]:
-    """Yield whole records from `offset` and stop silently before a torn tail.
+def read_records(source: Source, where: str, offset: int = HEADER.size) -> Iterator[Record]:
+    """Yield whole records from a source that stands at byte `offset`; stop silently before a torn tail.
 
-    Raises JournalCorrupt for damage that a torn write cannot explain.
+    One record at a time is in memory. Raises JournalCorrupt for damage that a torn write cannot explain.
     """
-    view = memoryview(data)
-    while offset + RECORD.size <= len(view):
-        length, crc = RECORD.unpack_from(view, offset)
-        start, end = offset + RECORD.size, offset + RECORD.size + length
+    while len(head := source.read(RECORD.size)) == RECORD.size:
+        length, crc, head_crc = RECORD.unpack(head)
+        if zlib.crc32(head[: _CHECKED.size]) != head_crc:
+            _check_torn(source, where, offset, "checksum of a record's header does not match")
+            return
         if length > MAX_FRAME_BYTES:
             raise JournalCorrupt(where, offset, f"record of {length} bytes is above the limit")
-        if end > len(view) or length == 0:
+        frame = source.read(length)
+        if len(frame) < length:
             return
-        if zlib.crc32(view[start:end]) != crc:
-            if end == len(view):
-                return
-            raise JournalCorrupt(where, offset, "checksum of a whole record does not match")
-        yield Record(end, bytes(view[start:end]))
-        offset = end
+        if zlib.crc32(frame) != crc:
+            _check_torn(source, where, offset, "checksum of a whole record does not match")
+            return
+        offset += RECORD.size + length
+        yield Record(offset, frame)
+
+
+def _check_torn(source: Source, where: str, offset: int, reason: str) -> None:
+    """Raise JournalCorrupt where anything but zeros follows."""
+    while chunk := source.read(_CHUNK_BYTES):
+        if chunk.strip(b"\0"):
+            raise JournalCorrupt(where, offset, reason)

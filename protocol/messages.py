@@ -16,7 +16,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Instant = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 SessionIndex = Annotated[int, msgspec.Meta(ge=-100_000, le=1_000_000)]
 StreamId = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern="^[a-z0-9][a-z0-9_-]*$")]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern=r"^[a-z0-9][a-z0-9_-]*\Z")]
 Text = Annotated[str, msgspec.Meta(max_length=65_536)]
 Label = Annotated[str, msgspec.Meta(max_length=256)]
 Finite = Annotated[float, msgspec.Meta(ge=-1.7976931348623157e308, le=1.7976931348623157e308)]
@@ -178,17 +178,6 @@ class SessionReport(Message, frozen=True):
     """How far the clock fell behind its deadlines, at worst."""
 
 
-class Progress(Message, frozen=True):
-    """How far the clock is. Topic `control`, a few times a second at most; never journaled."""
-
-    session: SessionIndex
-    phase: PhaseNumber
-    sim_ts: Instant
-    bars: Count
-    windows_in_flight: Count
-    waiting_for: tuple[Name, ...]
-
-
 class RunEnd(Message, frozen=True):
     """No window follows. Members answer with `Leave`. Topic `control`."""
 
@@ -289,16 +278,25 @@ class Heartbeat(Message, frozen=True):
     """Proof of progress, sent from the actor's main loop."""
 
     actor: Name
-    state: Label
-    seq: Count
+    windows: Count
     messages: Count
     bars: Count
     rss_bytes: Count
     peak_rss_bytes: Count
     cpu_ns: Count
-    busy: Literal["waiting", "working"]
     handle_p50_ns: Count
     handle_p99_ns: Count
+
+
+class Progress(Message, frozen=True):
+    """How far the clock is. From the coordinator to the supervisor, a few times a second at most."""
+
+    session: SessionIndex
+    phase: PhaseNumber
+    sim_ts: Instant
+    bars: Count
+    windows_in_flight: Count
+    waiting_for: tuple[Name, ...]
 
 
 class Failed(Message, frozen=True):
@@ -344,15 +342,7 @@ class Stop(Message, frozen=True):
 
 INGEST: Final = SessionBars | LoadReport | LoadFailed
 STREAM: Final = (
-    RawWindow
-    | SealedWindow
-    | Signals
-    | PhaseEvent
-    | SessionReport
-    | Progress
-    | RunEnd
-    | Welcome
-    | LoadSessions
+    RawWindow | SealedWindow | Signals | PhaseEvent | SessionReport | RunEnd | Welcome | LoadSessions
 )
 REPORT: Final = Join | Ready | Derived | Quality | Ack | Leave
-COMMAND: Final = Hello | Connect | Attached | Heartbeat | Failed | Finished | Stop
+COMMAND: Final = Hello | Connect | Attached | Heartbeat | Progress | Failed | Finished | Stop

@@ -15,6 +15,10 @@ CONTROL: Final = "control"
 MAX_TOPIC_BYTES: Final = 64
 ACTOR_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 """What an actor may be called: it becomes a file name, a topic and a socket identity."""
+TOPIC: Final = re.compile(
+    rf"raw|sealed|signal|control|(?:to|report|ingest|command)/{ACTOR_NAME.pattern}", re.ASCII
+)
+"""Every topic there is."""
 
 JOURNALED: Final = frozenset({SEALED, SIGNAL, CONTROL})
 """Topics whose frames are appended to the journal before they are published."""
@@ -54,12 +58,12 @@ def prefix(topic: str) -> bytes:
 def split(frame: bytes) -> tuple[str, int]:
     """Read a frame's topic and the offset of what follows it.
 
-    Raises MalformedFrame where there is none within `MAX_TOPIC_BYTES`.
+    Raises MalformedFrame where there is none within `MAX_TOPIC_BYTES`, or none that `TOPIC` allows.
     """
     end = frame.find(b"\0", 0, MAX_TOPIC_BYTES + 1)
     if end < 1:
         raise MalformedFrame("", "it has no topic")
-    try:
-        return frame[:end].decode("ascii"), end + 1
-    except UnicodeDecodeError as error:
-        raise MalformedFrame("", "its topic is not ASCII") from error
+    topic = frame[:end].decode("ascii", "replace")
+    if TOPIC.fullmatch(topic) is None:
+        raise MalformedFrame("", f"unknown topic {topic!r}")
+    return topic, end + 1

@@ -1,1 +1,53 @@
-"""."""
+"""The `sessionflow` command. A verb's module is imported when it is called, so that help comes at once."""
+
+from importlib import import_module
+from typing import Final, NamedTuple
+
+import click
+
+
+class Verb(NamedTuple):
+    """A line of the table of verbs."""
+
+    target: str
+    """`module:command`."""
+    summary: str
+
+
+VERBS: Final = {
+    "run": Verb("actors.cli.run:run", "Replay the sessions of a configuration."),
+    "plan": Verb("actors.cli.plan:plan", "Show what a run would do: sessions, streams, data."),
+    "validate": Verb("actors.cli.validate:validate", "Check a configuration."),
+    "data": Verb("actors.cli.data:data", "Make and inspect stored bars."),
+    "logs": Verb("actors.cli.logs:logs", "Show a run's logs, merged, filtered, followed."),
+    "schema": Verb("actors.cli.validate:schema", "Write the JSON Schema of configurations."),
+}
+
+
+class VerbGroup(click.Group):
+    """A group that knows its commands from a table."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        """List the verbs in the order of the table."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  likewise
+        """Import a verb; None where there is none of that name."""
+        if cmd_name not in VERBS:
+            return None
+        module, _, name = VERBS[cmd_name].target.partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  likewise
+        """Write the summaries without importing a verb."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
+
+
+@click.group(
+    cls=VerbGroup, subcommand_metavar="VERB ...", context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(package_name="sessionflow")
+def main() -> None:
+    """Replay market bars, session by session, through a pipeline of processes."""

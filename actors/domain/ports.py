@@ -1,12 +1,13 @@
 """What a role may ask of the outside world; `actors.runtime` has the real ones, tests have their own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from actors.domain.screening import StoredRows
+from protocol.messages import Message
 
 
 class DataError(Exception):
@@ -56,4 +57,16 @@ class TableSink(Protocol):
 
     def close(self) -> None:
         """Finish the tables that were appended to."""
+        ...
+
+
+class SegmentReader(Protocol):
+    """Where the journal's messages are read back."""
+
+    def messages(self, segment: int) -> Iterator[Message]:
+        """Read the messages of a session's segment in the order in which they were published.
+
+        History windows lie in segment 0; a segment that does not exist has no messages. Raises JournalCorrupt
+        for damage that a torn write cannot explain.
+        """
         ...

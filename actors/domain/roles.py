@@ -54,10 +54,16 @@ class Role(Protocol):
     """A state machine without I/O."""
 
     name: str
-    windows: int
-    """Windows handled so far."""
-    bars: int
-    """Bars handled so far."""
+
+    @property
+    def windows(self) -> int:
+        """Windows handled so far."""
+        ...
+
+    @property
+    def bars(self) -> int:
+        """Bars handled so far."""
+        ...
 
     @property
     def subscriptions(self) -> tuple[str, ...]:

@@ -1,20 +1,34 @@
 """Sort stored rows into the bars that are delivered and the defects that are reported.
 
-Of the rows with one open stamp the last valid one in file order is delivered. A row whose prices cannot be, that
-lies off the grid or outside the session is rejected. Every such row, and every row that another one
-replaced, is a defect with its place in storage.
+1. A row that opens where nobody trades is outside the session; one that opens within it, but not where a bar
+   does, is off the grid; one whose values cannot be has bad OHLC. Such rows are rejected, for the first of
+   these reasons.
+2. Of the other rows with one open stamp the last in file order is delivered; each earlier one is a duplicate
+   of it, the same or conflicting. A place on the grid without such a row is missing.
+3. A row that stands in storage behind a later stamp is out of order, whatever else it is.
+4. A delivered bar whose prices lie too far apart, or too far from the close delivered before it, is a jump.
+
+Every one of these is a defect, listed with its place in storage.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from protocol.blocks import Bars
-from protocol.messages import Defect
+from actors.domain.grid import Instants, expected_closes, expected_opens
+from actors.domain.intervals import Interval
+from actors.domain.session_plan import Session
+from protocol.blocks import BAR_DTYPE, BarFlag, Bars
+from protocol.messages import Defect, DefectKind
 
 Mask = npt.NDArray[np.bool_]
-PRICES = ("open", "high", "low", "close")
+PRICES: Final = ("open", "high", "low", "close")
+VALUES: Final = (*PRICES, "volume")
+MAX_LABEL: Final = 256
+"""How long the texts of a defect may be."""
 
 
 class StoredRows(NamedTuple):
@@ -23,10 +37,26 @@ class StoredRows(NamedTuple):
     open_ts: npt.NDArray[np.int64]
     columns: dict[str, npt.NDArray[np.float64]]
     """`open high low close volume`."""
-    files: npt.NDArray[np.object_]
-    """The name of the file each row is from."""
     rows: npt.NDArray[np.int64]
-    """Its zero-based row there."""
+    """Each row's zero-based place in its file."""
+    files: tuple[tuple[str, int], ...]
+    """The files they are from, in order: name, relative to the catalog, and how many of the rows it gave."""
+
+    def file_of(self, index: int) -> str:
+        """Name the file that a row is from."""
+        for name, count in self.files:
+            if index < count:
+                return name
+            index -= count
+        raise IndexError(index)
+
+
+class _Finding(NamedTuple):
+    """Something wrong with the row at this index."""
+
+    row: int
+    kind: DefectKind
+    detail: str
 
 
 class Screened(NamedTuple):
@@ -34,3 +64,218 @@ class Screened(NamedTuple):
 
     bars: Bars
     defects: tuple[Defect, ...]
+
+
+class _Grid(NamedTuple):
+    """The bars that are expected; columns of shape (n,), ascending."""
+
+    opens: Instants
+    closes: Instants
+    flags: npt.NDArray[np.uint16]
+
+
+class _Sorting(NamedTuple):
+    """What became of each row; masks and columns of shape (n,), in file order."""
+
+    slots: npt.NDArray[np.intp]
+    """The place on the grid of a row that is on it; elsewhere without meaning."""
+    outside: Mask
+    off_grid: Mask
+    bad: Mask
+    late: Mask
+    """Below a stamp that stands before it in storage."""
+    winners: npt.NDArray[np.intp]
+    """For each place on the grid the row that is delivered, or -1."""
+
+
+def screen(
+    rows: StoredRows, stream_id: int, session: Session, interval: Interval, jump_ratio: float
+) -> Screened:
+    """Sort the rows with `session.previous_close_ns <= open_ts < session.close_ns` into bars and defects.
+
+    Bars come in the order of their open stamps; defects by `known_ts`, then in file order. A defect is known
+    with its row's close, but not before the session's first step nor after its last. A bar is a jump where
+    its high and low, with the close delivered before it, span a factor of `jump_ratio` or more.
+    """
+    grid = _grid(session, interval)
+    if len(rows.open_ts) == 0:
+        return Screened(np.empty(0, dtype=BAR_DTYPE), ())
+    slots = _clean_slots(rows, grid, jump_ratio)
+    if slots is not None:
+        return Screened(_bars(rows, slice(None), slots, stream_id, grid), ())
+    sorting = _sort_out(rows, session, grid)
+    filled = np.flatnonzero(sorting.winners >= 0)
+    delivered = sorting.winners[filled]
+    bars = _bars(rows, delivered, filled, stream_id, grid)
+    found = _findings(rows, sorting) + _jumps(bars, delivered, jump_ratio)
+    known = _known(rows, sorting, session, interval, grid)
+    return Screened(bars, _defects(found, rows, stream_id, known))
+
+
+@lru_cache(maxsize=64)
+def _grid(session: Session, interval: Interval) -> _Grid:
+    opens, closes = expected_opens(session, interval), expected_closes(session, interval)
+    cut = interval.is_intraday & (closes - opens < interval.length_ns)
+    return _Grid(opens, closes, np.where(cut, np.uint16(BarFlag.CLIPPED), np.uint16(0)))
+
+
+def _clean_slots(rows: StoredRows, grid: _Grid, jump_ratio: float) -> npt.NDArray[np.intp] | slice | None:
+    """Find the rows' places on the grid where nothing at all is wrong with them, else give None."""
+    columns = rows.columns
+    lowest, highest = columns["low"].min(), columns["high"].max()
+    if not (lowest > 0 and highest < jump_ratio * lowest and highest < np.inf):
+        return None
+    if not _possible(columns).all():
+        return None
+    if len(rows.open_ts) == len(grid.opens):
+        return slice(None) if bool((rows.open_ts == grid.opens).all()) else None
+    return _rising_slots(rows.open_ts, grid.opens)
+
+
+def _rising_slots(stamps: Instants, opens: Instants) -> npt.NDArray[np.intp] | None:
+    slots = _nearest(stamps, opens)
+    fits = bool((opens[slots] == stamps).all()) and bool((np.diff(slots) > 0).all())
+    return slots if fits else None
+
+
+def _nearest(stamps: Instants, opens: Instants) -> npt.NDArray[np.intp]:
+    """Find the place of each stamp on the grid; one that is not on it gets a place of another."""
+    return np.minimum(np.searchsorted(opens, stamps), len(opens) - 1)
+
+
+def _possible(columns: Mapping[str, npt.NDArray[np.float64]]) -> Mask:
+    """Tell where all five values can be; NaN fails every comparison."""
+    low, high, volume = columns["low"], columns["high"], columns["volume"]
+    body_low = np.minimum(columns["open"], columns["close"])
+    body_high = np.maximum(columns["open"], columns["close"])
+    within = (low >= 0) & (low <= body_low) & (body_high <= high) & (high < np.inf)
+    return np.asarray(within & (volume >= 0) & (volume < np.inf))
+
+
+def _bars(
+    rows: StoredRows,
+    chosen: npt.NDArray[np.intp] | slice,
+    slots: npt.NDArray[np.intp] | slice,
+    stream_id: int,
+    grid: _Grid,
+) -> Bars:
+    """Make the bars of the chosen rows, which lie in these places on the grid."""
+    opens = grid.opens[slots]
+    bars = np.empty(len(opens), dtype=BAR_DTYPE)
+    bars["stream"] = stream_id
+    bars["flags"] = grid.flags[slots]
+    bars["n_base"] = bars["n_expected"] = 1
+    bars["open_ts"] = opens
+    bars["close_ts"] = grid.closes[slots]
+    for name in VALUES:
+        bars[name] = rows.columns[name][chosen]
+    return bars
+
+
+def _sort_out(rows: StoredRows, session: Session, grid: _Grid) -> _Sorting:
+    """Decide for every row whether it is rejected, delivered or replaced."""
+    stamps = rows.open_ts
+    outside = ~_within(stamps, session)
+    slots = _nearest(stamps, grid.opens)
+    off_grid = ~outside & (grid.opens[slots] != stamps)
+    bad = ~outside & ~off_grid & ~_possible(rows.columns)
+    valid = np.flatnonzero(~(outside | off_grid | bad))
+    winners = np.full(len(grid.opens), -1, dtype=np.intp)
+    np.maximum.at(winners, slots[valid], valid)
+    late = stamps < np.maximum.accumulate(stamps)
+    return _Sorting(slots, outside, off_grid, bad, late, winners)
+
+
+def _within(stamps: Instants, session: Session) -> Mask:
+    inside = np.zeros(len(stamps), dtype=np.bool_)
+    for part in session.parts:
+        inside |= (stamps >= part.open_ns) & (stamps < part.close_ns)
+    return inside
+
+
+def _findings(rows: StoredRows, sorting: _Sorting) -> list[_Finding]:
+    """List what is wrong with rows, kind by kind."""
+    columns = rows.columns
+    winner = sorting.winners[sorting.slots]
+    replaced = ~(sorting.outside | sorting.off_grid | sorting.bad) & (winner != np.arange(len(winner)))
+    same = np.logical_and.reduce([columns[name] == columns[name][winner] for name in VALUES])
+    highest = np.maximum.accumulate(rows.open_ts)
+    return [
+        *_each("duplicate_same", replaced & same, lambda row: f"row {rows.rows[winner[row]]} repeats it"),
+        *_each("duplicate_conflict", replaced & ~same, lambda row: _conflict(rows, row, int(winner[row]))),
+        *_each("out_of_order", sorting.late, lambda row: f"stored after {_utc(highest[row])}"),
+        *_each("off_grid", sorting.off_grid, lambda row: f"no bar opens at {_utc(rows.open_ts[row])}"),
+        *_each("outside_session", sorting.outside, lambda row: f"no trading at {_utc(rows.open_ts[row])}"),
+        *_each("bad_ohlc", sorting.bad, lambda row: _impossible({k: float(columns[k][row]) for k in VALUES})),
+    ]
+
+
+def _each(kind: DefectKind, mask: Mask, detail: Callable[[int], str]) -> list[_Finding]:
+    return [_Finding(row, kind, detail(row)) for row in np.flatnonzero(mask).tolist()]
+
+
+def _conflict(rows: StoredRows, row: int, winner: int) -> str:
+    """Name the first value in which a row differs from the one that replaced it."""
+    name = next(name for name in VALUES if rows.columns[name][row] != rows.columns[name][winner])
+    values = rows.columns[name]
+    return f"{name} {values[row]}, but {values[winner]} in row {rows.rows[winner]} of {rows.file_of(winner)}"
+
+
+def _impossible(values: Mapping[str, float]) -> str:
+    """Say what about five values cannot be."""
+    for name, value in values.items():
+        if not 0 <= value < np.inf:
+            return f"{name} {value}"
+    for above, below in (
+        ("high", "low"),
+        ("high", "open"),
+        ("high", "close"),
+        ("open", "low"),
+        ("close", "low"),
+    ):
+        if values[above] < values[below]:
+            return f"{above} {values[above]} < {below} {values[below]}"
+    raise ValueError(values)
+
+
+def _utc(instant_ns: np.int64) -> str:
+    return f"{np.datetime_as_string(instant_ns.astype('datetime64[ns]'), unit='s')}Z"
+
+
+def _jumps(bars: Bars, delivered: npt.NDArray[np.intp], jump_ratio: float) -> list[_Finding]:
+    """List the delivered bars whose prices lie too far apart, or too far from the close before."""
+    before = np.concatenate((bars["open"][:1], bars["close"][:-1]))
+    high, low = np.maximum(bars["high"], before), np.minimum(bars["low"], before)
+    found = np.flatnonzero((low > 0) & (high >= jump_ratio * low))
+    return [
+        _Finding(int(delivered[at]), "jump", f"from {low[at]} to {high[at]}, {high[at] / low[at]:.2f} times")
+        for at in found.tolist()
+    ]
+
+
+def _known(
+    rows: StoredRows, sorting: _Sorting, session: Session, interval: Interval, grid: _Grid
+) -> Instants:
+    """Give the instant with which each row becomes known."""
+    stray = sorting.outside | sorting.off_grid
+    closes = np.where(stray, rows.open_ts + interval.length_ns, grid.closes[sorting.slots])
+    return np.clip(closes, grid.closes[0], session.close_ns)
+
+
+def _defects(
+    found: Sequence[_Finding], rows: StoredRows, stream_id: int, known: Instants
+) -> tuple[Defect, ...]:
+    """Turn findings into defects, by the instant they are known, then in file order, then by kind."""
+    order = sorted(found, key=lambda finding: (known[finding.row], finding.row))
+    return tuple(
+        Defect(
+            stream=stream_id,
+            kind=finding.kind,
+            known_ts=int(known[finding.row]),
+            open_ts=int(rows.open_ts[finding.row]),
+            file=rows.file_of(finding.row)[-MAX_LABEL:],
+            row=int(rows.rows[finding.row]),
+            detail=finding.detail[:MAX_LABEL],
+        )
+        for finding in order
+    )

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from actors.domain.intervals import Interval
+from protocol.messages import Level
 
 PLAN_VERSION: Final = 1
 Label = Literal["STREAMED", "GENERATED", "IGNORED"]
@@ -129,6 +130,8 @@ class Rules(PlanPart, frozen=True):
     min_coverage: float = 0.0
     jump_ratio: float = 2.0
     catchup_threshold_s: float = 60.0
+    history_quality_enabled: bool = True
+    """False: history is taken as it stands, and its quality is said to be 100 (assumed)."""
 
 
 class Trading(PlanPart, frozen=True):
@@ -148,7 +151,9 @@ class SessionPlan(PlanPart, frozen=True, dict=True):
     calendar: str
     timezone: str
     first_date: str
+    """As configured; the first session may come later."""
     last_date: str
+    """As configured; the last session may come earlier."""
     catalog: str
     """Absolute path; left out of what the run folder keeps."""
     symbols: tuple[str, ...]
@@ -166,7 +171,7 @@ class SessionPlan(PlanPart, frozen=True, dict=True):
     rules: Rules
     trading: Trading
     log_steps: bool = True
-    log_level: str = "INFO"
+    log_level: Level = "INFO"
 
     @cached_property
     def served(self) -> tuple[Stream, ...]:

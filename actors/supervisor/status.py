@@ -7,7 +7,8 @@ import msgspec
 
 from protocol.lifecycle import ActorState
 
-RunState = Literal["starting", "running", "stopping", "done", "failed", "interrupted"]
+FinalState = Literal["done", "failed", "interrupted"]
+RunState = Literal["starting", "running", "stopping"] | FinalState
 
 
 class ActorStatus(msgspec.Struct, frozen=True, kw_only=True):

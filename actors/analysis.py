@@ -1,0 +1,245 @@
+"""The analysis engine: one strategy, fed step by step.
+
+1. Windows come in order, history first. History fills `ctx.history` and warms indicators up; no handler runs.
+2. A step is handled in this order: the clock, `on_quality` for each record, `on_bar` for each bar, `on_step`.
+   What falls on the step is visible in all of them.
+3. A window is answered with one `Ack` that holds the signals given in it, in order.
+4. A handler that raises ends the run, or is logged and left at that, as the strategy's `on_error` says. What
+   it had signalled before stands.
+"""
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice, pairwise
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+from actors.domain.bar_views import Bar, BarColumns, Ints, Step, StreamLayout, bar_objects
+from actors.domain.indicators import IndicatorBoard, IndicatorError
+from actors.domain.intervals import NS_PER_S
+from actors.domain.market import Market, UnknownStream
+from actors.domain.roles import Effect, Log, RoleError, Send
+from actors.domain.session_plan import SessionPlan, StrategySpec
+from actors.domain.strategy import Context, Strategy
+from protocol import topics
+from protocol.blocks import as_bars, as_quality, as_times
+from protocol.messages import Ack, Leave, Message, RunEnd, SealedWindow
+
+HANDLERS: Final = (
+    "on_start",
+    "on_session_start",
+    "on_quality",
+    "on_bar",
+    "on_step",
+    "on_session_end",
+    "on_stop",
+)
+Events = Iterable[tuple[Any, ...]]
+"""What a handler is called with, after the context, call by call."""
+_ONCE: Final = ((),)
+
+
+class StrategyError(RoleError):
+    """A strategy's handler raised; the error is its cause."""
+
+    def __init__(self, strategy: str, handler: str, when: str, bar: Bar | None, cause: Exception) -> None:
+        """Name the strategy, the handler, the step and the bar, and where in the strategy it was."""
+        super().__init__(
+            f"strategy {strategy} raised in {handler} at {when}{_about(bar)}: "
+            f"{type(cause).__name__}: {cause} ({_place(cause)})"
+        )
+        self.strategy = strategy
+        self.handler = handler
+        self.bar = bar
+
+
+class Analysis:
+    """Run one strategy over sealed windows."""
+
+    def __init__(self, name: str, plan: SessionPlan, strategy: Strategy[Any], spec: StrategySpec) -> None:
+        """Build what the strategy needs.
+
+        Raises RoleError where the run does not serve it.
+        """
+        self.name = name
+        self.windows = 0
+        self.bars = 0
+        self._plan = plan
+        self._spec = spec
+        self._zone = ZoneInfo(plan.timezone)
+        self._layout = StreamLayout(plan)
+        self._market = Market(plan)
+        self._wanted = self._find_wanted(strategy)
+        self._context = Context(self._market, self._build_indicators(strategy))
+        self._handlers = find_handlers(strategy, self._context)
+        self._errors: list[Effect] = []
+        self._started = False
+
+    @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """Sealed windows, and the end of the run."""
+        return (topics.SEALED, topics.CONTROL)
+
+    def on_message(self, message: Message) -> Iterable[Effect]:
+        """Answer a sealed window with the signals given in it, and the end of the run with the final counts.
+
+        Raises StrategyError where a handler raised and the run should stop, RoleError where a window is
+        missing or repeated.
+        """
+        match message:
+            case SealedWindow():
+                return self._on_window(message)
+            case RunEnd():
+                return self._on_end()
+            case _:
+                return ()
+
+    def _find_wanted(self, strategy: Strategy[Any]) -> npt.NDArray[np.bool_] | None:
+        """Mark the streams of the intervals that the strategy wants, by id; None is all."""
+        wanted = strategy.needs().intervals
+        served = self._layout.id_ranges
+        for interval in wanted:
+            if interval not in served:
+                raise RoleError(
+                    f"strategy {self._spec.name} needs {interval} bars; this run serves {', '.join(served)}"
+                )
+        if not wanted or set(wanted) == set(served):
+            return None
+        return np.isin(self._layout.intervals.astype(str), wanted)
+
+    def _build_indicators(self, strategy: Strategy[Any]) -> IndicatorBoard:
+        declared = (*self._spec.indicators, *strategy.needs().indicators)
+        try:
+            return IndicatorBoard(self._market, {spec.key: spec for spec in declared}.values())
+        except (IndicatorError, UnknownStream) as error:
+            raise RoleError(f"strategy {self._spec.name}: {error}") from error
+
+    def _on_window(self, window: SealedWindow) -> list[Effect]:
+        if window.seq != self.windows:
+            raise RoleError(
+                f"sealed window {window.seq} came where {self.windows} was due: run the session again"
+            )
+        bars = BarColumns.of_block(as_bars(window.block))
+        if window.first:
+            self._start_session(window.session)
+        self._market.offer(window, bars)
+        if window.session >= 0:
+            self._play(window, bars)
+        self._market.close_window(int(as_times(window.steps)[-1]))
+        if window.last and window.session >= 0:
+            self._call("on_session_end")
+        self.windows += 1
+        self.bars += len(bars)
+        return self._answer(Ack(self.name, window.seq, self._context.take_signals()))
+
+    def _on_end(self) -> list[Effect]:
+        if self._started:
+            self._call("on_stop")
+        return self._answer(Leave(self.name, self.windows, self.bars, self._context.take_signals()))
+
+    def _answer(self, message: Message) -> list[Effect]:
+        errors, self._errors = self._errors, []
+        return [*errors, Send(topics.report(self.name), message)]
+
+    def _start_session(self, index: int) -> None:
+        self._market.start_session(self._plan.session(index))
+        if index < 0:
+            return
+        if not self._started:
+            self._started = True
+            self._call("on_start")
+        self._call("on_session_start")
+
+    def _play(self, window: SealedWindow, bars: BarColumns) -> None:
+        """Go through the steps one by one; each kind of event is made as its step comes."""
+        times = as_times(window.steps)
+        cues = list(self._cues(window, bars))
+        for now in times.tolist() if cues else ():
+            self._market.now = now
+            for handler, events in cues:
+                self._deliver(handler, next(events))
+
+    def _cues(self, window: SealedWindow, bars: BarColumns) -> Iterator[tuple[str, Iterator[Events]]]:
+        """Give for every handler that the strategy defines its events, step by step."""
+        times = as_times(window.steps)
+        if "on_quality" in self._handlers:
+            yield "on_quality", self._quality_events(window, times)
+        if "on_bar" in self._handlers or "on_step" in self._handlers:
+            bars = self._select(bars)
+            bounds = [0, *np.searchsorted(bars.close_ts, times, side="right").tolist()]
+        if "on_bar" in self._handlers:
+            yield "on_bar", self._bar_events(bars, bounds)
+        if "on_step" in self._handlers:
+            yield "on_step", self._step_events(times, bars, bounds)
+
+    def _select(self, bars: BarColumns) -> BarColumns:
+        if self._wanted is None:
+            return bars
+        rows = np.flatnonzero(self._wanted[bars.stream])
+        return BarColumns(bars.ints.take(rows, axis=1), bars.floats.take(rows, axis=1))
+
+    def _quality_events(self, window: SealedWindow, times: Ints) -> Iterator[Events]:
+        records = as_quality(window.quality)
+        streams = records["stream"].tolist()
+        bounds = [0, *np.searchsorted(records["event_ts"], times, side="right").tolist()]
+        for start, end in pairwise(bounds):
+            yield [(self._market.stream_quality(stream),) for stream in streams[start:end]]
+
+    def _bar_events(self, bars: BarColumns, bounds: list[int]) -> Iterator[Events]:
+        symbols = self._layout.symbols[bars.stream].tolist()
+        intervals = self._layout.intervals[bars.stream].tolist()
+        calls = zip(bar_objects(symbols, intervals, bars), strict=True)
+        for start, end in pairwise(bounds):
+            yield islice(calls, end - start)
+
+    def _step_events(self, times: Ints, bars: BarColumns, bounds: list[int]) -> Iterator[Events]:
+        for now, (start, end) in zip(times.tolist(), pairwise(bounds), strict=True):
+            ints, floats = bars.ints[:, start:end].copy(), bars.floats[:, start:end].copy()
+            yield ((Step(now, self._layout, ints, floats),),)
+
+    def _call(self, handler: str) -> None:
+        if handler in self._handlers:
+            self._deliver(handler, _ONCE)
+
+    def _deliver(self, name: str, events: Events) -> None:
+        handler = self._handlers[name]
+        for event in events:
+            try:
+                handler(*event)
+            except Exception as error:  # noqa: BLE001  what a strategy raises is its own affair
+                self._on_error(name, error, event[0] if name == "on_bar" else None)
+
+    def _on_error(self, handler: str, cause: Exception, bar: Bar | None) -> None:
+        error = StrategyError(self._spec.name, handler, self._when(), bar, cause)
+        if self._spec.on_error == "stop":
+            raise error from cause
+        self._errors.append(Log("ERROR", str(error), self._market.now))
+
+    def _when(self) -> str:
+        instant = datetime.fromtimestamp(self._market.now // NS_PER_S, UTC)
+        return f"{instant.astimezone(self._zone):%Y-%m-%d %H:%M:%S %Z} ({instant:%Y-%m-%dT%H:%M:%SZ})"
+
+
+def find_handlers(strategy: Strategy[Any], context: Context) -> dict[str, Callable[..., None]]:
+    """Bind the handlers that a strategy's class defines to the context."""
+    defined = (name for name in HANDLERS if getattr(type(strategy), name) is not getattr(Strategy, name))
+    return {name: partial(getattr(strategy, name), context) for name in defined}
+
+
+def _about(bar: Bar | None) -> str:
+    if bar is None:
+        return ""
+    prices = f"{bar.open} {bar.high} {bar.low} {bar.close}"
+    return f", bar {bar.symbol} {bar.interval} ({prices}, volume {bar.volume})"
+
+
+def _place(error: Exception) -> str:
+    """Say where the handler, which this module called, was."""
+    frames = traceback.extract_tb(error.__traceback__)
+    frame = frames[min(1, len(frames) - 1)]
+    return f"{frame.filename}, line {frame.lineno}"

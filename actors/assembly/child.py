@@ -1,0 +1,66 @@
+"""Be an actor: the entry point of a child process."""
+
+import ctypes
+import os
+import signal
+import sys
+from multiprocessing import parent_process
+from typing import Final
+
+from actors.assembly import build_role
+from actors.assembly.places import ActorSpec, actor_roles, read_plan
+from actors.coordinator import Coordinator
+from actors.domain.exit_codes import ExitCode
+from actors.domain.lobby import Lobby
+from actors.domain.session_plan import SessionPlan
+from actors.runtime import clock
+from actors.runtime.framing import Framing
+from actors.runtime.journal_files import JournalWriter
+from actors.runtime.logs import ActorLog, capture_output
+from actors.runtime.shell import CoordinatorShell, Shell, Surroundings
+from actors.runtime.transport import Endpoints, Link, closing
+
+PDEATHSIG: Final = 1
+"""`PR_SET_PDEATHSIG` of prctl(2)."""
+
+
+def run_actor(spec: ActorSpec) -> None:
+    """Live until told to stop, and exit with how it ended."""
+    prepare_process()
+    capture_output(spec.places.logs / f"{spec.name}.out")
+    plan = read_plan(spec.places)
+    code = ExitCode.ACTOR_FAILED
+    with ActorLog(spec.places.logs, spec.name, plan.log_level, plan.timezone) as log:
+        try:
+            code = _live(spec, plan, log)
+        except Exception:  # before the shell has spread its own net
+            log.exception("The actor could not be set up")
+    sys.exit(code)
+
+
+def prepare_process() -> None:
+    """Leave the terminal's process group, and die with the supervisor whatever this process is doing."""
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL)
+
+
+def _live(spec: ActorSpec, plan: SessionPlan, log: ActorLog) -> ExitCode:
+    parent = parent_process()
+    lifeline = None if parent is None else int(parent.sentinel)
+    link = Link(Endpoints(spec.places.sockets), spec.name, Framing(spec.places.run), lifeline)
+    with closing(link):
+        around = Surroundings(link, log, spec.role, spec.role == "analysis", plan.flow.heartbeat_s)
+        return _shell(spec, plan, around).run()
+
+
+def _shell(spec: ActorSpec, plan: SessionPlan, around: Surroundings) -> Shell:
+    role = build_role(spec, plan)
+    if not isinstance(role, Coordinator):
+        return Shell(role, around)
+    around.link.bind(plan.flow.credit)
+    others = [name for name in actor_roles(plan) if name != spec.name]
+    journal = JournalWriter(spec.places.journal, spec.places.run)
+    return CoordinatorShell(role, around, journal, Lobby(others, nonce=clock.monotonic_ns()))

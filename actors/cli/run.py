@@ -1,0 +1,35 @@
+"""The verb `run`: what `scripts/launch.py` does too."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from actors.cli.errors import exits_cleanly
+from actors.cli.options import config_argument, override_options
+from actors.config import Overrides
+from actors.supervisor.processes import Processes
+
+
+@click.command()
+@config_argument
+@override_options
+@click.option(
+    "--runs",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    metavar="DIR",
+    show_default=True,
+    help="Where run folders are made.",
+)
+@click.option("--inline", is_flag=True, help="Run everything in this one process, without sockets.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON and nothing else.")
+@exits_cleanly
+def run(config: Path, *, overrides: Overrides, runs: Path, inline: bool, as_json: bool) -> None:
+    """Replay the sessions of CONFIG."""
+    processes = None if inline else Processes()
+    # The forkserver imports what actors need while this process imports what planning needs: 0.3 s less.
+    launching = import_module("actors.supervisor.launch")
+    options = launching.LaunchOptions(runs=runs, inline=inline, as_json=as_json)
+    sys.exit(launching.launch(config, overrides, options, processes))

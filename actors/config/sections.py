@@ -1,0 +1,250 @@
+"""The sections of a configuration. Field names are those that users of the original system know."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, JsonValue, ValidationInfo, field_validator
+
+from actors.config.fields import (
+    Day,
+    FolderPath,
+    IndicatorName,
+    Intervals,
+    IntervalText,
+    Misfit,
+    Section,
+    StrategyName,
+    StrategyTarget,
+    Symbols,
+    SymbolSelection,
+    check_unique,
+)
+from actors.config.vocabulary import SERVED_INDICATORS, did_you_mean
+
+
+class BacktestConfig(Section):
+    """When the replay begins and ends, and how fast it goes."""
+
+    start_date: Day = Field(description="First day; a day without a session rolls forward to the next one.")
+    end_date: Day = Field(description="Last day; a day without a session rolls back to the one before.")
+    speed_multiplier: float = Field(
+        default=0.0, ge=0, description="0: as fast as possible; 60: a minute of the market in a second."
+    )
+    prefetch_days: int = Field(
+        default=1, ge=1, le=5000, description="How many sessions are held in memory ahead of the clock."
+    )
+
+    @field_validator("end_date")
+    @classmethod
+    def _follow_start(cls, end: date, info: ValidationInfo) -> date:
+        start = info.data.get("start_date", end)
+        if end < start:
+            raise ValueError(f"{end} is before start_date {start}; exchange the two")
+        return end
+
+
+class StreamingConfig(Section):
+    """When a stream counts as lagging."""
+
+    catchup_threshold_seconds: float = Field(
+        default=60.0, gt=0, description="A stream that lags more is flagged as catching up."
+    )
+    catchup_check_interval: int = Field(default=10, ge=1, description="Accepted; every step is checked.")
+
+
+class HistoricalDataConfig(Section):
+    """A trailing window of history."""
+
+    trailing_days: int = Field(
+        ge=1, le=5000, description="How many sessions before the current one are loaded."
+    )
+    intervals: Intervals = Field(description="The bars to load.")
+    apply_to: SymbolSelection = Field(default="all", description='"all", or a list of symbols.')
+
+
+class HistoricalConfig(Section):
+    """What is loaded before each session."""
+
+    enable_quality: bool = Field(
+        default=True, description="Measure the quality of the data; false says 100 for everything."
+    )
+    data: tuple[HistoricalDataConfig, ...] = Field(default=(), description="Trailing windows.")
+    indicators: dict[str, JsonValue] = Field(default={}, description="Accepted; not served yet.")
+
+
+class GapFillerConfig(Section):
+    """Rebuilding missing bars. Accepted; not served yet."""
+
+    enabled: bool = False
+    enable_session_quality: bool = True
+    max_retries: int = Field(default=5, ge=0)
+    retry_interval_seconds: float = Field(default=60.0, gt=0)
+
+
+class IndicatorConfig(Section):
+    """An indicator, computed for every symbol while the session runs."""
+
+    name: IndicatorName
+    interval: IntervalText = Field(description="The bars it is computed from.")
+    period: int | None = Field(default=None, ge=1, le=100_000, description="Short for params.period.")
+    params: dict[str, int | float] = Field(default={}, validate_default=True)
+
+    @field_validator("params")
+    @classmethod
+    def _suit_the_indicator(
+        cls, params: dict[str, int | float], info: ValidationInfo
+    ) -> dict[str, int | float]:
+        known = SERVED_INDICATORS.get(info.data.get("name", ""))
+        if known is not None:
+            _check_parameters(params, known, info.data)
+        return params
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.interval}"
+
+    @property
+    def arguments(self) -> dict[str, int | float]:
+        """All its parameters, `period` among them wherever it was written."""
+        return dict(self.params) if self.period is None else {"period": self.period, **self.params}
+
+
+def _check_parameters(
+    params: dict[str, int | float], known: frozenset[str], given: dict[str, object]
+) -> None:
+    for key in params:
+        if key not in known:
+            raise Misfit((key,), f"unknown parameter; {did_you_mean(key, known)}")
+    if "period" in known and "period" in given:
+        _check_period(params.get("period"), given["period"])
+
+
+def _check_period(in_params: float | None, beside: object) -> None:
+    if (in_params is None) == (beside is None):
+        raise ValueError('needs one "period", beside "name" or in "params"')
+    if in_params is not None and (not isinstance(in_params, int) or in_params < 1):
+        raise Misfit(("period",), f"must be a whole number of at least 1, not {in_params}")
+
+
+class IndicatorsConfig(Section):
+    """Indicators that are served beside the bars."""
+
+    session: Annotated[tuple[IndicatorConfig, ...], AfterValidator(check_unique)] = ()
+    historical: tuple[dict[str, JsonValue], ...] = Field(default=(), description="Accepted; not served yet.")
+
+
+class StrategyConfig(Section):
+    """A strategy, run by an analysis engine of its own."""
+
+    name: StrategyName = Field(description="How results and logs call it.")
+    strategy: StrategyTarget = Field(
+        description='"package.module:Class", or "path/to/file.py:Class" beside this file.'
+    )
+    params: dict[str, JsonValue] = Field(default={}, description="What its constructor is given.")
+    on_error: Literal["stop", "skip"] = Field(
+        default="stop", description="When it raises: stop the run, or skip what it raised on and go on."
+    )
+
+
+class SessionDataConfig(Section):
+    """Which data the session has, and who reads them."""
+
+    symbols: Symbols
+    streams: Intervals = Field(description="The bars to replay, for every symbol.")
+    streaming: StreamingConfig = StreamingConfig()
+    historical: HistoricalConfig = HistoricalConfig()
+    gap_filler: GapFillerConfig = GapFillerConfig()
+    indicators: IndicatorsConfig = IndicatorsConfig()
+    scanners: tuple[JsonValue, ...] = Field(default=(), description="Accepted; not served yet.")
+    strategies: tuple[StrategyConfig, ...] = ()
+
+    @field_validator("historical")
+    @classmethod
+    def _apply_to_known_symbols(cls, historical: HistoricalConfig, info: ValidationInfo) -> HistoricalConfig:
+        symbols = info.data.get("symbols", ())
+        for index, window in enumerate(historical.data if symbols else ()):
+            for position, symbol in enumerate(() if window.apply_to == "all" else window.apply_to):
+                if symbol not in symbols:
+                    where = ("data", index, "apply_to", position)
+                    raise Misfit(where, f"{symbol} is not among session_data_config.symbols")
+        return historical
+
+    @field_validator("strategies")
+    @classmethod
+    def _name_each_once(cls, strategies: tuple[StrategyConfig, ...]) -> tuple[StrategyConfig, ...]:
+        names = [strategy.name for strategy in strategies]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise Misfit((index, "name"), f"{name} is already the name of another strategy")
+        return strategies
+
+
+class TradingConfig(Section):
+    """The limits that signals are checked against."""
+
+    max_buying_power: float = Field(gt=0)
+    max_per_trade: float = Field(gt=0)
+    max_per_symbol: float = Field(gt=0)
+    max_open_positions: int = Field(ge=1)
+
+
+class CatalogConfig(Section):
+    """Where stored bars are."""
+
+    path: FolderPath = Field(
+        default="data", description="The catalog's folder; a relative one starts at this file's folder."
+    )
+
+
+class PipelineConfig(Section):
+    """How bars travel. Nothing here changes a result."""
+
+    window_steps: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="Steps that travel together; null cuts by rows."
+    )
+    window_rows: int = Field(
+        default=8192, ge=1, le=262_144, description="About how many bars travel together."
+    )
+    credit: int = Field(default=8, ge=1, le=1024, description="How many windows may be under way at once.")
+    heartbeat_seconds: float = Field(default=0.5, gt=0, le=60, description="How often actors report.")
+    stall_seconds: float = Field(
+        default=30.0, gt=0, description="How long an actor may be silent before it counts as stalled."
+    )
+
+    @field_validator("stall_seconds")
+    @classmethod
+    def _outlast_heartbeats(cls, stall: float, info: ValidationInfo) -> float:
+        heartbeat = info.data.get("heartbeat_seconds", 0.0)
+        if stall < 2 * heartbeat:
+            raise ValueError(f"must be at least twice heartbeat_seconds ({heartbeat:g}), not {stall:g}")
+        return stall
+
+
+class DerivedConfig(Section):
+    """How longer bars are made from shorter ones."""
+
+    min_coverage: float = Field(
+        default=0.0, ge=0, le=1, description="Bars built from a smaller part of their base bars are left out."
+    )
+    align: Literal["session"] = Field(default="session", description="Bars begin at the session's open.")
+
+    @field_validator("align", mode="before")
+    @classmethod
+    def _refuse_clock(cls, align: object) -> object:
+        if align == "clock":
+            raise ValueError('"clock" is not served yet; write "session"')
+        return align
+
+
+class QualityConfig(Section):
+    """What counts as a defect."""
+
+    jump_ratio: float = Field(
+        default=2.0, gt=1, description="A close this many times the one before, or less by it, is a jump."
+    )
+
+
+class LoggingConfig(Section):
+    """What the logs hold."""
+
+    steps: bool = Field(default=True, description="Two lines for every step of the clock.")
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

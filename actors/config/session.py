@@ -1,0 +1,162 @@
+"""The configuration object: what a user wrote, checked, with defaults filled in."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, JsonValue, PrivateAttr, ValidationError, field_serializer, field_validator
+
+from actors.config.fields import ExchangeGroup, Section, Title, target_file
+from actors.config.problems import ConfigError, problems_of
+from actors.config.sections import (
+    BacktestConfig,
+    CatalogConfig,
+    DerivedConfig,
+    GapFillerConfig,
+    LoggingConfig,
+    PipelineConfig,
+    QualityConfig,
+    SessionDataConfig,
+    StrategyConfig,
+    StreamingConfig,
+    TradingConfig,
+)
+from actors.config.vocabulary import EXCHANGE_GROUPS, SERVED_INDICATORS
+
+MASK = "***"
+
+
+class SessionConfig(Section):
+    """One run of SessionFlow, as people write it."""
+
+    schema_reference: str | None = Field(
+        default=None, alias="$schema", description="The JSON Schema that an editor checks this file against."
+    )
+    session_name: Title
+    exchange_group: ExchangeGroup = Field(
+        description="A group such as US_EQUITY, or the code of a calendar such as XNYS, XHKG or 24/7."
+    )
+    asset_class: Literal["EQUITY", "ETF", "INDEX", "FUTURES", "OPTION", "FX", "CRYPTO"] = Field(
+        default="EQUITY", description="A label; no result depends on it."
+    )
+    mode: Literal["backtest"] = "backtest"
+    backtest_config: BacktestConfig
+    session_data_config: SessionDataConfig
+    trading_config: TradingConfig
+    api_config: dict[str, JsonValue] = Field(
+        default={},
+        repr=False,
+        description="Accepted; a backtest uses no service. Its values are kept secret.",
+    )
+    metadata: dict[str, JsonValue] = Field(default={}, description="Yours; nobody reads it.")
+    catalog: CatalogConfig = CatalogConfig()
+    pipeline: PipelineConfig = PipelineConfig()
+    derived: DerivedConfig = DerivedConfig()
+    quality: QualityConfig = QualityConfig()
+    logging: LoggingConfig = LoggingConfig()
+    _folder: Path = PrivateAttr(default=Path())
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _refuse_live(cls, mode: object) -> object:
+        if mode == "live":
+            raise ValueError('"live" is not served: SessionFlow replays stored data; write "backtest"')
+        return mode
+
+    @field_serializer("api_config")
+    def _mask_secrets(self, api_config: dict[str, JsonValue]) -> JsonValue:
+        return _masked(api_config)
+
+    @property
+    def calendar(self) -> str:
+        """The exchange_calendars code, such as XNYS."""
+        return EXCHANGE_GROUPS.get(self.exchange_group, self.exchange_group)
+
+    @property
+    def backtest_start_date(self) -> date:
+        """The first day; to set it, see `with_dates`."""
+        return self.backtest_config.start_date
+
+    @property
+    def backtest_end_date(self) -> date:
+        """The last day; to set it, see `with_dates`."""
+        return self.backtest_config.end_date
+
+    @property
+    def catalog_path(self) -> Path:
+        """The catalog's folder, absolute."""
+        return (self._folder / self.catalog.path).resolve()
+
+    def strategy_target(self, strategy: StrategyConfig) -> str:
+        """Give what to load: `module:Class`, or `file.py:Class` with an absolute path."""
+        file = target_file(strategy.strategy)
+        if file is None:
+            return strategy.strategy
+        return f"{(self._folder / file).resolve()}:{strategy.strategy.rpartition(':')[2]}"
+
+    def with_dates(self, start: date | None = None, end: date | None = None) -> Self:
+        """Give the same configuration with another first or last day.
+
+        Raises ConfigError where the last day would come before the first.
+        """
+        given = {"start_date": start, "end_date": end}
+        changes = {name: day for name, day in given.items() if day is not None}
+        document = self.backtest_config.model_dump() | changes
+        try:
+            backtest = BacktestConfig.model_validate(document)
+        except ValidationError as error:
+            raise ConfigError(None, problems_of(error, document, BacktestConfig)) from None
+        return self.model_copy(update={"backtest_config": backtest})
+
+    def in_folder(self, folder: Path) -> Self:
+        """Give the same configuration with the folder that its relative paths start at."""
+        copy = self.model_copy()
+        copy._folder = folder.resolve()  # noqa: SLF001  its own
+        return copy
+
+    def as_json(self) -> str:
+        """Write it out in full, defaults included, secrets masked; `load_config` reads it back."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+    def warnings(self) -> tuple[str, ...]:
+        """List what was accepted and is not acted on, each with its JSON path."""
+        return tuple(f"{where}: {message}" for where, message in _unserved(self))
+
+
+def _masked(value: JsonValue) -> JsonValue:
+    match value:
+        case dict():
+            return {key: _masked(item) for key, item in value.items()}
+        case list():
+            return [_masked(item) for item in value]
+        case _:
+            return MASK
+
+
+def _unserved(config: SessionConfig) -> Iterator[tuple[str, str]]:
+    yield from _unserved_data(config.session_data_config)
+    yield from _unserved_indicators(config.session_data_config)
+    yield "trading_config", "signals are not checked against these limits yet"
+    if config.api_config:
+        yield "api_config", "not used: a backtest reads stored data only"
+
+
+def _unserved_data(data: SessionDataConfig) -> Iterator[tuple[str, str]]:
+    if data.streaming != StreamingConfig():
+        yield "session_data_config.streaming", "not served yet; no stream is flagged as catching up"
+    if data.historical.indicators:
+        yield "session_data_config.historical.indicators", "not served yet; they have no values"
+    if data.gap_filler != GapFillerConfig():
+        yield "session_data_config.gap_filler", "not served yet; missing bars stay missing"
+    if data.scanners:
+        yield "session_data_config.scanners", "not served yet; no scanner runs"
+
+
+def _unserved_indicators(data: SessionDataConfig) -> Iterator[tuple[str, str]]:
+    for index, indicator in enumerate(data.indicators.session):
+        if indicator.name not in SERVED_INDICATORS:
+            where = f"session_data_config.indicators.session[{index}]"
+            yield where, f'"{indicator.name}" is not served yet; it has no value'
+    if data.indicators.historical:
+        yield "session_data_config.indicators.historical", "not served yet; they have no values"

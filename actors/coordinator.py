@@ -1,0 +1,373 @@
+"""The coordinator: owns the clock and the six phases, merges, cuts windows, keeps the barrier.
+
+1. Time comes in by `on_time`, called before every message and at every wake-up; there is no other clock.
+2. Windows are numbered from 0 over the whole run, history first. How they are cut changes no result.
+3. After every input it advances as far as it can: seals, lands, completes phases, cuts, ends.
+4. A stop is obeyed between windows: nothing new is cut, what is in flight lands, then the run ends.
+5. The loader is at most `prefetch_sessions` sessions ahead of the one that is streaming.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, Literal
+
+from actors.domain.account import Account, SessionCount
+from actors.domain.barrier import Barrier, Flight
+from actors.domain.phase_lines import PhaseLines
+from actors.domain.roles import Done, Effect, Log, RoleError, Send, Wake
+from actors.domain.session_flow import StepLines, flow, phase_line
+from actors.domain.session_plan import SessionPlan
+from actors.domain.session_queue import SessionQueue
+from actors.domain.session_tape import merge
+from actors.domain.window_cutter import WindowCutter
+from protocol import topics
+from protocol.blocks import BarBlock, as_bars, as_times, bar_block
+from protocol.lifecycle import PHASE_TRANSITIONS, Phase, PhaseEnd
+from protocol.messages import (
+    Ack,
+    Derived,
+    Leave,
+    LoadFailed,
+    LoadReport,
+    LoadSessions,
+    Message,
+    PhaseEvent,
+    Progress,
+    Quality,
+    RawWindow,
+    SealedWindow,
+    SessionBars,
+    Signal,
+    Signals,
+    Stop,
+)
+
+PROGRESS_NS: Final = 200_000_000
+"""How often progress is told, at most."""
+_Hook = Callable[[], Iterator[Effect]]
+
+
+class Coordinator:
+    """State machine of a whole run."""
+
+    def __init__(self, name: str, plan: SessionPlan) -> None:
+        """Take the plan; nothing happens before `begin`."""
+        self.name = name
+        self._plan = plan
+        self._account = Account(plan)
+        self._barrier = Barrier(tuple(spec.actor for spec in plan.strategies), plan.flow.credit)
+        self._cutter = WindowCutter(plan.flow)
+        self._queue = SessionQueue(plan)
+        self._loaded: dict[int, Mapping[int, int]] = {}
+        self._lines = PhaseLines(plan)
+        self._step_lines = StepLines(plan)
+        self._phase: Phase | None = None
+        self._session = plan.sessions[0]
+        self._history_next = -len(plan.history)
+        self._count = SessionCount()
+        self._bars_before = 0
+        self._now_ns = self._began_ns = self._phase_began_ns = self._progress_ns = 0
+        self._over = False
+        """No window will be cut any more."""
+        self._interrupted = False
+        self._to_leave: set[str] | None = None
+        """Who has not left yet; None before the run's end was published."""
+        self._handlers: dict[type[Message], Callable[[Any], Iterator[Effect]]] = {
+            SessionBars: self._on_bars,
+            LoadReport: self._on_report,
+            LoadFailed: self._on_load_failed,
+            Derived: self._on_derived,
+            Quality: self._on_quality,
+            Ack: self._on_ack,
+            Leave: self._on_leave,
+            Stop: self._on_stop,
+        }
+        self._entering: dict[Phase, _Hook] = {
+            Phase.HISTORICAL_MANAGEMENT: self._enter_history,
+            Phase.QUEUE_LOADING: self._enter_loading,
+            Phase.STREAMING: self._enter_streaming,
+        }
+        self._leaving: dict[Phase, _Hook] = {
+            Phase.INITIALIZATION: self._leave_initialization,
+            Phase.HISTORICAL_MANAGEMENT: self._leave_history,
+            Phase.QUEUE_LOADING: self._leave_loading,
+            Phase.SESSION_ACTIVATION: self._leave_activation,
+            Phase.STREAMING: self._leave_streaming,
+            Phase.END_OF_SESSION: self._leave_session,
+        }
+
+    @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """It publishes; it subscribes to nothing."""
+        return ()
+
+    @property
+    def windows(self) -> int:
+        """Windows cut so far."""
+        return self._account.windows
+
+    @property
+    def bars(self) -> int:
+        """Base bars cut so far, history included."""
+        return self._account.base_bars
+
+    def begin(self) -> Iterator[Effect]:
+        """Start the first session. Everyone has joined."""
+        self._began_ns = self._now_ns
+        yield flow("3: SessionCoordinator.run() - Started")
+        yield from self._enter(Phase.INITIALIZATION)
+        yield from self._advance()
+
+    def on_time(self, now_ns: int) -> Iterator[Effect]:
+        """Learn what time it is on the monotonic clock, ns."""
+        self._now_ns = now_ns
+        if now_ns - self._progress_ns >= PROGRESS_NS:
+            yield from self._progress()
+
+    def on_wake(self) -> Iterator[Effect]:
+        """A deadline has come."""
+        yield from self._advance()
+
+    def on_message(self, message: Message) -> Iterator[Effect]:
+        """Handle one message and go on as far as that allows.
+
+        Raises RoleError where an actor says what cannot be.
+        """
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            raise RoleError(f"the coordinator does not take {type(message).__name__}")
+        yield from handler(message)
+        yield from self._advance()
+
+    def _on_bars(self, message: SessionBars) -> Iterator[Effect]:
+        self._queue.on_bars(message)
+        yield from ()
+
+    def _on_report(self, message: LoadReport) -> Iterator[Effect]:
+        self._queue.on_report(message)
+        self._loaded[message.session] = {load.stream: load.delivered for load in message.loads}
+        yield from ()
+
+    def _on_load_failed(self, message: LoadFailed) -> Iterator[Effect]:
+        """Say it here too; the loader itself reports to the supervisor and ends the run."""
+        yield Log("ERROR", f"[SESSION_FLOW] PHASE_3.2.ERROR: {message.reason}")
+
+    def _on_derived(self, message: Derived) -> Iterator[Effect]:
+        self._barrier.on_derived(message)
+        self._account.suppressed += message.suppressed
+        yield from ()
+
+    def _on_quality(self, message: Quality) -> Iterator[Effect]:
+        self._barrier.on_quality(message)
+        yield from ()
+
+    def _on_ack(self, message: Ack) -> Iterator[Effect]:
+        self._barrier.on_ack(message.actor, message.seq)
+        yield from self._take_signals(message.actor, message.seq, message.signals)
+
+    def _on_leave(self, message: Leave) -> Iterator[Effect]:
+        if self._to_leave is None or message.actor not in self._to_leave:
+            raise RoleError(f"{message.actor} left before the run's end, or twice")
+        yield from self._take_signals(message.actor, self.windows, message.signals)
+        raw = message.actor in (self._barrier.processor, self._barrier.quality)
+        self._account.check(message, raw=raw)
+        self._to_leave.discard(message.actor)
+
+    def _on_stop(self, message: Stop) -> Iterator[Effect]:
+        self._interrupted = not self._over
+        self._over = True
+        yield Log("WARNING", f"Stopping after the windows in flight: {message.reason}")
+
+    def _take_signals(self, actor: str, seq: int, signals: tuple[Signal, ...]) -> Iterator[Effect]:
+        if signals:
+            message = Signals(actor, seq, signals)
+            self._account.add_signals(message)
+            yield Send(topics.SIGNAL, message)
+
+    def _advance(self) -> Iterator[Effect]:
+        yield from self._seal()
+        yield from self._land()
+        yield from self._cut()
+        while not self._over and self._is_complete():
+            yield from self._complete()
+            yield from self._cut()
+        yield from self._end()
+
+    def _is_complete(self) -> bool:
+        """Whether the phase has nothing left to wait for."""
+        idle = self._cutter.is_empty and not self._barrier.in_flight
+        if self._phase is Phase.HISTORICAL_MANAGEMENT:
+            return idle and self._history_next == 0
+        if self._phase is Phase.QUEUE_LOADING:
+            return self._queue.has(self._session.index, self._prefetched())
+        if self._phase is Phase.STREAMING:
+            return idle
+        return True
+
+    def _enter(self, phase: Phase) -> Iterator[Effect]:
+        self._phase = phase
+        self._phase_began_ns = self._now_ns
+        yield self._phase_event(phase, "started")
+        yield phase_line(phase, started=True)
+        if phase in self._entering:
+            yield from self._entering[phase]()
+        yield from self._progress()
+
+    def _complete(self) -> Iterator[Effect]:
+        phase = self._phase or Phase.INITIALIZATION
+        yield from self._leaving[phase]()
+        yield phase_line(phase, started=False)
+        yield self._phase_event(phase, "complete")
+        self._account.add_phase(phase.name.lower(), self._now_ns - self._phase_began_ns)
+        if phase is not Phase.END_OF_SESSION:
+            yield from self._enter(PHASE_TRANSITIONS[phase, PhaseEnd.DONE])
+        else:
+            yield from self._next_session()
+
+    def _next_session(self) -> Iterator[Effect]:
+        following = self._session.index + 1
+        self._over = following == len(self._plan.sessions)
+        if self._over:
+            yield flow("3.b.2.CHECK: Termination condition met")
+            return
+        yield flow("3.b.2.CHECK: Continuing to next session")
+        self._session = self._plan.sessions[following]
+        yield from self._enter(PHASE_TRANSITIONS[Phase.END_OF_SESSION, PhaseEnd.NEXT_SESSION])
+
+    def _leave_initialization(self) -> Iterator[Effect]:
+        yield from self._lines.initialization(self._session)
+
+    def _enter_history(self) -> Iterator[Effect]:
+        if self._session.index == 0 and self._plan.history:
+            yield Send(topics.to("loader"), LoadSessions(until=-1))
+
+    def _leave_history(self) -> Iterator[Effect]:
+        elapsed_s = (self._now_ns - self._phase_began_ns) / 1e9
+        score = self._account.history_score()
+        yield from self._lines.history(self._session, self._loaded, score, elapsed_s)
+
+    def _enter_loading(self) -> Iterator[Effect]:
+        yield flow("PHASE_3.2: Loading backtest queues")
+        if self._session.index == 0:
+            yield Send(topics.to("loader"), LoadSessions(until=self._prefetched()))
+
+    def _leave_loading(self) -> Iterator[Effect]:
+        yield from self._lines.loading(range(self._session.index, self._prefetched() + 1), self._loaded)
+
+    def _leave_activation(self) -> Iterator[Effect]:
+        yield flow("PHASE_4.1: Complete - Session active")
+
+    def _enter_streaming(self) -> Iterator[Effect]:
+        ahead = self._prefetched() + 1
+        if ahead < len(self._plan.sessions):
+            yield Send(topics.to("loader"), LoadSessions(until=ahead))
+        yield from self._lines.streaming_starts(self._session)
+        self._bars_before += self._count.bars
+        self._count = SessionCount()
+        self._load_tape(self._session.index)
+
+    def _leave_streaming(self) -> Iterator[Effect]:
+        yield from self._lines.streaming_ends(self._session, self._count)
+
+    def _leave_session(self) -> Iterator[Effect]:
+        yield Send(topics.CONTROL, self._count.report(self._session.index, self._cutter.lag_ns))
+        kept = max(stream.history_sessions for stream in self._plan.served)
+        self._loaded.pop(self._session.index - kept, None)
+
+    def _prefetched(self) -> int:
+        """The last session that must be loaded before the current one starts."""
+        last = self._session.index + self._plan.flow.prefetch_sessions
+        return min(last, len(self._plan.sessions)) - 1
+
+    def _cut(self) -> Iterator[Effect]:
+        while self._barrier.has_credit and not self._over:
+            if self._cutter.is_empty and not self._take_history():
+                return
+            window = self._cutter.cut(self.windows, self._now_ns)
+            if window is None:
+                yield Wake(self._cutter.due_at())
+                return
+            self._account.add_raw(window)
+            self._barrier.launch(window)
+            yield Send(topics.RAW, window)
+
+    def _take_history(self) -> bool:
+        """Load the next history session into the cutter, if this is the time and it is there."""
+        due = self._phase is Phase.HISTORICAL_MANAGEMENT and self._history_next < 0
+        if not due or not self._queue.has(self._history_next, self._history_next):
+            return False
+        self._load_tape(self._history_next)
+        self._history_next += 1
+        return True
+
+    def _load_tape(self, index: int) -> None:
+        tape = self._queue.take(index)
+        self._step_lines.start_session(tape)
+        self._cutter.load(tape, self._now_ns)
+
+    def _seal(self) -> Iterator[Effect]:
+        for flight in self._barrier.take_sealable():
+            sealed = seal(flight)
+            self._account.add_sealed(sealed)
+            yield Send(topics.SEALED, sealed)
+
+    def _land(self) -> Iterator[Effect]:
+        for flight in self._barrier.take_landed():
+            if flight.window.session >= 0:
+                self._count.add(flight.window)
+                if self._plan.log_steps:
+                    yield self._step_lines.lines(flight.window)
+
+    def _end(self) -> Iterator[Effect]:
+        if self._over and not self._barrier.in_flight and self._to_leave is None:
+            yield flow("3.b: Complete - Coordinator loop exited")
+            self._to_leave = {self._barrier.processor, self._barrier.quality, "recorder"}
+            self._to_leave |= set(self._barrier.members)
+            yield Send(topics.CONTROL, self._account.run_end())
+        elif self._to_leave == set():
+            self._to_leave = {"nobody"}
+            finished = self._account.finished(interrupted=self._interrupted)
+            yield Send(topics.command(self.name), finished)
+            yield Done()
+
+    def _phase_event(self, phase: Phase, state: Literal["started", "complete"]) -> Send:
+        elapsed_ns = self._now_ns - self._began_ns
+        return Send(topics.CONTROL, PhaseEvent(self._session.index, phase.value, state, elapsed_ns))
+
+    def _progress(self) -> Iterator[Effect]:
+        self._progress_ns = self._now_ns
+        if self._phase is None:
+            return
+        progress = Progress(
+            session=self._session.index,
+            phase=self._phase.value,
+            sim_ts=self._count.last_ts or self._session.open_ns,
+            bars=self._bars_before + self._count.bars,
+            windows_in_flight=self._barrier.in_flight,
+            waiting_for=self._barrier.waiting_for(),
+        )
+        yield Send(topics.command(self.name), progress)
+
+
+def seal(flight: Flight) -> SealedWindow:
+    """Join the parts of a window, all bars by (close_ts, stream)."""
+    window, derived, quality = flight.window, flight.derived, flight.quality
+    if derived is None or quality is None:
+        raise RoleError(f"window {window.seq} is not complete")
+    return SealedWindow(
+        seq=window.seq,
+        session=window.session,
+        first=window.first,
+        last=window.last,
+        steps=window.steps,
+        block=_joined(window, derived.block),
+        quality=quality.quality,
+        gaps=quality.gaps,
+        defects=window.defects,
+    )
+
+
+def _joined(window: RawWindow, derived: BarBlock) -> BarBlock:
+    if derived.n == 0:
+        return window.block
+    bars, _ = merge((as_bars(window.block), as_bars(derived)), as_times(window.steps))
+    return bar_block(bars)

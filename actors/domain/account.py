@@ -1,0 +1,120 @@
+"""What a run came to: counts, digests and signals, kept by the coordinator."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from actors.domain.digest import DataDigest, SignalsDigest, StreamDigest
+from actors.domain.roles import RoleError
+from actors.domain.session_plan import SessionPlan
+from actors.domain.tally import Tally
+from protocol.blocks import as_bars
+from protocol.messages import Finished, Leave, RawWindow, RunEnd, SealedWindow, SessionReport, Signals
+
+
+class LostInTransit(RoleError):
+    """An actor has handled another number of windows or bars than were published."""
+
+    def __init__(self, leave: Leave, windows: int, bars: int) -> None:
+        """Keep what the actor counted and what was published."""
+        super().__init__(
+            f"{leave.actor} handled {leave.windows} windows and {leave.bars} bars, "
+            f"but {windows} windows and {bars} bars were published to it"
+        )
+        self.leave = leave
+        self.windows = windows
+        self.bars = bars
+
+
+@dataclass
+class SessionCount:
+    """What one session came to so far, by the windows that everyone has handled."""
+
+    windows: int = 0
+    steps: int = 0
+    iterations: int = 0
+    bars: int = 0
+    last_ts: int = 0
+    """The last step at which a base bar was processed; 0 before the first."""
+
+    def add(self, window: RawWindow) -> None:
+        """Count a window."""
+        instants = np.unique(as_bars(window.block)["close_ts"])
+        self.windows += 1
+        self.steps += window.steps.n
+        self.iterations += len(instants)
+        self.bars += window.block.n
+        if len(instants):
+            self.last_ts = int(instants[-1])
+
+    def report(self, session: int, lag_ns: int) -> SessionReport:
+        """Make the report of a finished session."""
+        return SessionReport(session, self.windows, self.steps, self.iterations, self.bars, lag_ns)
+
+
+class Account:
+    """Counts and digests of the whole run."""
+
+    def __init__(self, plan: SessionPlan) -> None:
+        """Count nothing yet."""
+        self._base = {stream.id for stream in plan.base_streams}
+        self._data, self._stream, self._signals_digest = DataDigest(), StreamDigest(), SignalsDigest()
+        self._signals = {spec.actor: 0 for spec in plan.strategies}
+        self._phase_wall_ns: dict[str, int] = {}
+        self._tally = Tally(plan)
+        self.windows = 0
+        self.base_bars = 0
+        """Base bars launched, history included."""
+        self.suppressed = 0
+
+    def add_raw(self, window: RawWindow) -> None:
+        """Count a window that goes out to the processor and the quality manager."""
+        self.windows += 1
+        self.base_bars += window.block.n
+        self._data.update(window)
+
+    def add_sealed(self, window: SealedWindow) -> None:
+        """Count a window that goes out to everyone."""
+        self._stream.update(window)
+        self._tally.add(window)
+
+    def add_signals(self, message: Signals) -> None:
+        """Count the signals of one actor."""
+        self._signals[message.actor] += len(message.signals)
+        self._signals_digest.update(message.actor, message.signals)
+
+    def add_phase(self, name: str, elapsed_ns: int) -> None:
+        """Add to the wall time of a phase."""
+        self._phase_wall_ns[name] = self._phase_wall_ns.get(name, 0) + elapsed_ns
+
+    def check(self, leave: Leave, *, raw: bool) -> None:
+        """Compare what an actor counted with what it was sent.
+
+        Raises LostInTransit.
+        """
+        bars = self.base_bars if raw else self._tally.published_bars
+        if (leave.windows, leave.bars) != (self.windows, bars):
+            raise LostInTransit(leave, self.windows, bars)
+
+    def history_score(self) -> float:
+        """Give the quality of all history together, in percent."""
+        return self._tally.history_score()
+
+    def run_end(self) -> RunEnd:
+        """Make the last message of the stream."""
+        return RunEnd(self.windows, self._data.hexdigest(), self._stream.hexdigest())
+
+    def finished(self, *, interrupted: bool) -> Finished:
+        """Make the verdict for the supervisor."""
+        totals = self._tally.totals()
+        return Finished(
+            interrupted=interrupted,
+            bars=sum(total.bars for total in totals if total.stream in self._base),
+            data_digest=self._data.hexdigest(),
+            stream_digest=self._stream.hexdigest(),
+            signals_digest=self._signals_digest.hexdigest(),
+            signals=dict(self._signals),
+            phase_wall_ns=dict(self._phase_wall_ns),
+            streams=totals,
+            suppressed=self.suppressed,
+        )

@@ -1,0 +1,115 @@
+"""The barrier: at most `credit` windows are between being cut and being handled by every member.
+
+1. A window is launched only while there is credit.
+2. It is sealed once the processor and the quality manager have both answered, in the order of launch.
+3. It has landed once every member has acknowledged it, in the order of launch; that returns its credit.
+4. Answers and acknowledgements count up by one per actor. Anything else is an error, never a guess.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from actors.domain.roles import RoleError
+from protocol.messages import Derived, Quality, RawWindow
+
+
+class OutOfTurn(RoleError):
+    """An actor answered a window that was not its next one."""
+
+    def __init__(self, actor: str, expected: int, received: int) -> None:
+        """Keep the actor and both window numbers."""
+        super().__init__(f"{actor} answered window {received} where {expected} was due")
+        self.actor = actor
+        self.expected = expected
+        self.received = received
+
+
+@dataclass
+class Flight:
+    """A window under way, and what it still waits for."""
+
+    window: RawWindow
+    owed_by: set[str]
+    derived: Derived | None = None
+    quality: Quality | None = None
+    sealed: bool = False
+
+
+@dataclass
+class Barrier:
+    """The windows in flight, oldest first."""
+
+    members: tuple[str, ...]
+    credit: int
+    processor: str = "processor"
+    quality: str = "quality"
+    _flights: deque[Flight] = field(default_factory=deque)
+    _due: dict[str, int] = field(default_factory=dict)
+    _oldest_seq: int = 0
+
+    @property
+    def in_flight(self) -> int:
+        """How many windows are under way."""
+        return len(self._flights)
+
+    @property
+    def has_credit(self) -> bool:
+        """Whether another window may be launched."""
+        return len(self._flights) < self.credit
+
+    def launch(self, window: RawWindow) -> None:
+        """Take note of a window that goes out."""
+        if not self._flights:
+            self._oldest_seq = window.seq
+        self._flights.append(Flight(window, set(self.members)))
+
+    def on_derived(self, message: Derived) -> None:
+        """Take the processor's part."""
+        self._flight(self.processor, message.seq).derived = message
+
+    def on_quality(self, message: Quality) -> None:
+        """Take the quality manager's part."""
+        self._flight(self.quality, message.seq).quality = message
+
+    def on_ack(self, actor: str, seq: int) -> None:
+        """Take a member's acknowledgement."""
+        flight = self._flight(actor, seq)
+        if not flight.sealed or actor not in flight.owed_by:
+            raise RoleError(f"{actor} acknowledged window {seq}, which was not sealed or not its own")
+        flight.owed_by.discard(actor)
+
+    def take_sealable(self) -> Iterator[Flight]:
+        """Yield, in order, the windows that are complete now; each is yielded once."""
+        for flight in self._flights:
+            if flight.sealed:
+                continue
+            if flight.derived is None or flight.quality is None:
+                return
+            flight.sealed = True
+            yield flight
+
+    def take_landed(self) -> Iterator[Flight]:
+        """Yield, in order, the windows that everyone has handled, and return their credit."""
+        while self._flights and self._flights[0].sealed and not self._flights[0].owed_by:
+            self._oldest_seq += 1
+            yield self._flights.popleft()
+
+    def waiting_for(self) -> tuple[str, ...]:
+        """Name whom the oldest window waits for, sorted."""
+        return tuple(sorted(self._owing())) if self._flights else ()
+
+    def _owing(self) -> Iterable[str]:
+        oldest = self._flights[0]
+        if oldest.sealed:
+            return oldest.owed_by
+        parts = ((self.processor, oldest.derived), (self.quality, oldest.quality))
+        return [actor for actor, part in parts if part is None]
+
+    def _flight(self, actor: str, seq: int) -> Flight:
+        expected = self._due.get(actor, 0)
+        place = seq - self._oldest_seq
+        if seq != expected or not 0 <= place < len(self._flights):
+            raise OutOfTurn(actor, expected, seq)
+        self._due[actor] = seq + 1
+        return self._flights[place]

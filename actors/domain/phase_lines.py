@@ -1,0 +1,81 @@
+"""What the coordinator's log says on entering and on completing each phase."""
+
+from collections.abc import Iterator, Mapping
+from zoneinfo import ZoneInfo
+
+from actors.domain.account import SessionCount
+from actors.domain.roles import Log
+from actors.domain.session_flow import clock_text, flow
+from actors.domain.session_plan import Session, SessionPlan, Stream
+
+Loaded = Mapping[int, Mapping[int, int]]
+"""Delivered bars per session index and stream id."""
+
+
+class PhaseLines:
+    """The lines of one run."""
+
+    def __init__(self, plan: SessionPlan) -> None:
+        """Know the plan."""
+        self._plan = plan
+        self._zone = ZoneInfo(plan.timezone)
+
+    def initialization(self, session: Session) -> Iterator[Log]:
+        """Write phase 1."""
+        if session.index == 0:
+            yield flow("PHASE_1.1: First session - marking STREAMED/GENERATED/IGNORED")
+            for stream in self._plan.streams:
+                yield flow(f"PHASE_1.2: {stream.symbol} {stream.interval} {stream.label} ({stream.reason})")
+        opening = clock_text(session.open_ns, self._zone)
+        yield flow(f"PHASE_1.3: Current session date: {session.date}, time: {opening}", session.open_ns)
+        yield flow("PHASE_1.4: Session initialization complete")
+
+    def history(self, session: Session, loaded: Loaded, score: float, elapsed_s: float) -> Iterator[Log]:
+        """Write phase 2: the trailing sessions of every base stream, and their quality."""
+        total = 0
+        for stream in self._plan.base_streams:
+            kept = self.trailing(session, stream)
+            if kept:
+                total += sum(loaded[index].get(stream.id, 0) for index in kept)
+                yield from self._load_lines("PHASE_2.1", "bars from", stream, kept, loaded)
+        yield flow(f"PHASE_2.1: Complete - {total} bars loaded in {elapsed_s:.3f}s")
+        pairs = sum(1 for stream in self._plan.served if stream.history_sessions)
+        words = f"{score:.1f}% average across {pairs} symbol/interval pairs"
+        yield flow(f"PHASE_2.3: Historical quality: {words}")
+
+    def loading(self, kept: range, loaded: Loaded) -> Iterator[Log]:
+        """Write phase 3: the sessions that are queued."""
+        first, last = self._plan.session(kept[0]).date, self._plan.session(kept[-1]).date
+        yield flow(f"PHASE_3.2: Prefetch range: {first} to {last} ({len(kept)} sessions)")
+        for stream in self._plan.base_streams:
+            yield from self._load_lines("PHASE_3.2", "queue:", stream, kept, loaded)
+        total = sum(sum(loaded[index].values()) for index in kept)
+        streams = len(self._plan.base_streams)
+        yield flow(f"PHASE_3.2: Complete - Loaded {total} bars across {streams} streams")
+
+    def streaming_starts(self, session: Session) -> Iterator[Log]:
+        """Write the hours of a session."""
+        hours = f"{clock_text(session.open_ns, self._zone)} to {clock_text(session.close_ns, self._zone)}"
+        yield flow(f"PHASE_5.1: Market hours: {hours}", session.open_ns)
+
+    def streaming_ends(self, session: Session, count: SessionCount) -> Iterator[Log]:
+        """Write what a session came to."""
+        queues = len(self._plan.base_streams)
+        yield flow(f"PHASE_5.2: All queues empty ({queues}/{queues})", session.close_ns)
+        final = clock_text(count.last_ts or session.open_ns, self._zone)
+        words = f"{count.iterations} iterations, {count.bars} bars, final time = {final}"
+        yield flow(f"PHASE_5.SUMMARY: {words}", session.close_ns)
+
+    def trailing(self, session: Session, stream: Stream) -> range:
+        """Give the indices of the sessions that are a stream's history before `session`."""
+        oldest = max(session.index - stream.history_sessions, -len(self._plan.history))
+        return range(oldest, session.index)
+
+    def _load_lines(
+        self, prefix: str, what: str, stream: Stream, kept: range, loaded: Loaded
+    ) -> Iterator[Log]:
+        name = f"{stream.symbol} {stream.interval}"
+        first, last = self._plan.session(kept[0]).date, self._plan.session(kept[-1]).date
+        count = sum(loaded[index].get(stream.id, 0) for index in kept)
+        yield flow(f"{prefix}: Loading {name} {what} {first} to {last}")
+        yield flow(f"{prefix}: Loaded {count} bars for {name}")

@@ -1,0 +1,54 @@
+"""What stored open stamps amount to, counted against the expected grid of many sessions at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from actors.domain.grid import expected_opens
+from actors.domain.intervals import Interval
+from actors.domain.session_plan import Session
+
+Instants = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class SessionGrid:
+    """The expected bars of one interval over consecutive sessions, of which there is at least one."""
+
+    sessions: tuple[Session, ...]
+    opens: Instants
+    """Where each bar opens, ascending, shape (bars,)."""
+    expected: Instants
+    """How many bars each session expects, shape (sessions,)."""
+
+    @classmethod
+    def of(cls, sessions: tuple[Session, ...], interval: Interval) -> "SessionGrid":
+        """Lay out the grid."""
+        opens = [expected_opens(session, interval) for session in sessions]
+        expected = np.array([len(of_session) for of_session in opens], dtype=np.int64)
+        return cls(sessions, np.concatenate(opens), expected)
+
+    def presence(self, stamps: Instants) -> Mask:
+        """Tell for each expected bar whether a row opens with it; `stamps` ascend."""
+        return np.searchsorted(stamps, self.opens, "right") > np.searchsorted(stamps, self.opens, "left")
+
+    def present(self, presence: Mask) -> Instants:
+        """Count the present bars of each session."""
+        starts = np.cumsum(self.expected) - self.expected
+        return np.add.reduceat(presence.astype(np.int64), starts)
+
+    def rows(self, stamps: Instants) -> Instants:
+        """Count the rows of each session, those between the close before it and its open included."""
+        starts = np.array([session.previous_close_ns for session in self.sessions], dtype=np.int64)
+        closes = np.array([session.close_ns for session in self.sessions], dtype=np.int64)
+        return np.searchsorted(stamps, closes).astype(np.int64) - np.searchsorted(stamps, starts)
+
+    def derived(self, presence: Mask, interval: Interval, min_coverage: float) -> int:
+        """Count the bars of a longer interval that the present bars make."""
+        bins = SessionGrid.of(self.sessions, interval).opens
+        place = np.searchsorted(bins, self.opens, "right") - 1
+        n_expected = np.bincount(place, minlength=len(bins))
+        n_base = np.bincount(place, weights=presence, minlength=len(bins))
+        return int(np.count_nonzero((n_base > 0) & (n_base / n_expected >= min_coverage)))

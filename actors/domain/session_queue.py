@@ -1,0 +1,53 @@
+"""Collect what the loader sends, session by session, until each is complete."""
+
+from collections import defaultdict
+
+from actors.domain.roles import RoleError
+from actors.domain.session_plan import SessionPlan
+from actors.domain.session_tape import Tape, make_tape
+from protocol.blocks import Bars, as_bars
+from protocol.messages import Defect, LoadReport, SessionBars, StreamLoad
+
+
+class SessionQueue:
+    """Loaded sessions that were not started yet. Holds no more than the loader was asked for."""
+
+    def __init__(self, plan: SessionPlan) -> None:
+        """Hold nothing yet."""
+        self._plan = plan
+        self._blocks: defaultdict[int, list[Bars]] = defaultdict(list)
+        self._defects: defaultdict[int, list[Defect]] = defaultdict(list)
+        self._reports: dict[int, LoadReport] = {}
+
+    def on_bars(self, message: SessionBars) -> None:
+        """Take some streams of a session."""
+        if message.session in self._reports:
+            raise RoleError(f"loader sent bars of session {message.session} after its report")
+        self._blocks[message.session].append(as_bars(message.block))
+        self._defects[message.session].extend(message.defects)
+
+    def on_report(self, message: LoadReport) -> None:
+        """Take note that a session is complete, and check that nothing of it is missing."""
+        arrived = sum(len(block) for block in self._blocks[message.session])
+        sent = sum(load.delivered for load in message.loads)
+        if arrived != sent:
+            raise RoleError(f"loader sent {sent} bars of session {message.session}, {arrived} arrived")
+        self._reports[message.session] = message
+
+    def has(self, first: int, last: int) -> bool:
+        """Whether all sessions from `first` to `last` are complete."""
+        return all(index in self._reports for index in range(first, last + 1))
+
+    def loads(self, index: int) -> tuple[StreamLoad, ...]:
+        """Say how many rows a complete session has per stream."""
+        return self._reports[index].loads
+
+    def elapsed_ns(self, index: int) -> int:
+        """Say how long the loader took for a complete session."""
+        return self._reports[index].elapsed_ns
+
+    def take(self, index: int) -> Tape:
+        """Put a complete session in order and let go of its blocks."""
+        del self._reports[index]
+        blocks, defects = self._blocks.pop(index), self._defects.pop(index)
+        return make_tape(self._plan.session(index), self._plan.base_streams, blocks, defects)

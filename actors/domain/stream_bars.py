@@ -1,0 +1,146 @@
+"""The bars of one stream, copied in as the clock reaches them.
+
+A window carries steps that the clock has not reached. Its bars wait outside of what a strategy can reach,
+and are copied into the stream's own arrays when they are asked for, and then only up to the clock. So no
+view, nor the array beneath a view, holds a later bar. The arrays grow and are never rewritten: a view that
+was handed out stays what it was. What the window has left over is copied in bulk when the window is over.
+"""
+
+from bisect import bisect_right
+from collections import deque
+from functools import reduce
+from operator import add
+from typing import Final, Protocol
+
+import numpy as np
+
+from actors.domain.bar_views import BarColumns, BarSeries, Floats, Ints
+from actors.domain.session_plan import Stream
+
+_FIRST_CAPACITY: Final = 64
+"""Bars that a stream's arrays have room for at first; they double."""
+
+
+class BarListener(Protocol):
+    """Somebody who must be given every bar of a stream once, in order."""
+
+    def update(self, bars: BarColumns) -> None:
+        """Take the next bars, one or many."""
+        ...
+
+
+class StreamBars:
+    """The bars of one stream: those of the session so far, and those of the sessions before it."""
+
+    def __init__(self, stream: Stream) -> None:
+        """Know no bar."""
+        self._stream = stream
+        self._known = BarColumns.empty()
+        self._waiting = BarColumns.empty()
+        self._waiting_closes: list[int] | None = []
+        self._taken = 0
+        self._past: deque[BarColumns] = deque(maxlen=stream.history_sessions)
+        self._history: BarSeries | None = None
+        self.listeners: list[BarListener] = []
+        self.count = 0
+
+    def offer(self, window: BarColumns) -> None:
+        """Lay the stream's bars of a window ready."""
+        self._waiting = window
+        self._waiting_closes = None
+        self._taken = 0
+
+    def advance(self, now: int) -> None:
+        """Learn what waits and has closed by `now`."""
+        if self._waiting_closes is None:
+            self._waiting_closes = self._waiting.close_ts.tolist()
+        end = bisect_right(self._waiting_closes, now, self._taken)
+        if end > self._taken:
+            self._take(end)
+
+    def flush(self) -> None:
+        """Learn all that waits; the clock has passed it."""
+        if len(self._waiting) > self._taken:
+            self._take(len(self._waiting))
+        self._waiting = BarColumns.empty()
+        self._waiting_closes = []
+        self._taken = 0
+
+    @property
+    def last_close_ts(self) -> int | None:
+        """The newest bar's close stamp; None before the session's first."""
+        return int(self._known.close_ts[self.count - 1]) if self.count else None
+
+    def start_session(self) -> None:
+        """Let the session's bars join the history; the oldest session drops out of it."""
+        if self._stream.history_sessions:
+            known = self._known
+            past = BarColumns(known.ints[:, : self.count].copy(), known.floats[:, : self.count].copy())
+            self._past.append(past)
+            self._history = None
+        self._known = BarColumns.empty()
+        self.count = 0
+
+    def series(self, start: int = 0) -> BarSeries:
+        """View the session's bars so far, from the one at `start`."""
+        return self._view(self._known.ints[:, start : self.count], self._known.floats[:, start : self.count])
+
+    def history(self) -> BarSeries:
+        """View the bars of the trailing sessions."""
+        if self._history is None:
+            past = self._past or (BarColumns.empty(),)
+            ints = np.concatenate([session.ints for session in past], axis=1)
+            self._history = self._view(ints, np.concatenate([session.floats for session in past], axis=1))
+        return self._history
+
+    def _view(self, ints: Ints, floats: Floats) -> BarSeries:
+        ints.setflags(write=False)
+        floats.setflags(write=False)
+        return BarSeries(self._stream.symbol, self._stream.interval, ints, floats)
+
+    def _take(self, end: int) -> None:
+        start, stop = self.count, self.count + end - self._taken
+        self._make_room(stop)
+        self._known.ints[:, start:stop] = self._waiting.ints[:, self._taken : end]
+        self._known.floats[:, start:stop] = self._waiting.floats[:, self._taken : end]
+        self._taken = end
+        self.count = stop
+        for listener in self.listeners:
+            listener.update(self.series(start))
+
+    def _make_room(self, size: int) -> None:
+        known = self._known
+        if size > len(known):
+            self._known = BarColumns.empty(max(size, 2 * len(known), _FIRST_CAPACITY))
+            self._known.ints[:, : self.count] = known.ints[:, : self.count]
+            self._known.floats[:, : self.count] = known.floats[:, : self.count]
+
+
+class SessionTotals:
+    """Volume, high and low of one base stream's session, added up in order as they are asked for."""
+
+    def __init__(self, bars: StreamBars) -> None:
+        """Begin with no bar."""
+        self._bars = bars
+        self.start_session()
+
+    def start_session(self) -> None:
+        """Begin anew."""
+        self._counted = 0
+        self.volume: float | None = None
+        self.high: float | None = None
+        self.low: float | None = None
+
+    def advance(self, now: int) -> "SessionTotals":
+        """Count the bars known by `now`.
+
+        Volumes are added one after the other, so that the sum does not depend on how often it was asked for.
+        """
+        self._bars.advance(now)
+        if self._bars.count > self._counted:
+            _, highs, lows, _, volumes = self._bars.series(self._counted).floats.tolist()
+            self.volume = reduce(add, volumes, self.volume or 0.0)
+            self.high = max(highs) if self.high is None else max(self.high, *highs)
+            self.low = min(lows) if self.low is None else min(self.low, *lows)
+            self._counted = self._bars.count
+        return self

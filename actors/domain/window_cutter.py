@@ -1,0 +1,66 @@
+"""Decide how many steps of a session travel together. Nothing that is decided here may change a result."""
+
+from typing import Final
+
+import numpy as np
+
+from actors.domain.pacing import Pace
+from actors.domain.session_plan import Flow
+from actors.domain.session_tape import Tape
+from protocol.blocks import BAR_DTYPE
+from protocol.messages import RawWindow
+
+_NO_STEPS: Final = np.empty(0, dtype=np.int64)
+NO_TAPE: Final = Tape(0, _NO_STEPS, np.empty(0, dtype=BAR_DTYPE), np.zeros(1, dtype=np.int64), ())
+
+
+class WindowCutter:
+    """The session that is being cut, and how far."""
+
+    def __init__(self, flow: Flow) -> None:
+        """Take the settings; there is nothing to cut yet."""
+        self._flow = flow
+        self._pace = Pace(flow.speed)
+        self._paced = False
+        self._tape = NO_TAPE
+        self._next = 0
+        self.lag_ns = 0
+        """How far the current session fell behind its deadlines, at worst."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything is cut."""
+        return self._next == len(self._tape.steps)
+
+    def load(self, tape: Tape, now_ns: int) -> None:
+        """Take the next session; its first step is due now. History is never paced."""
+        self._tape, self._next, self.lag_ns = tape, 0, 0
+        self._paced = self._pace.is_paced and tape.session >= 0
+        self._pace.start(now_ns, int(tape.steps[0]))
+
+    def cut(self, seq: int, now_ns: int) -> RawWindow | None:
+        """Cut the next window; None where no step is due yet."""
+        stop = self._stop(now_ns)
+        if stop == self._next:
+            return None
+        if self._paced:
+            self.lag_ns = max(self.lag_ns, now_ns - self.due_at())
+        window = self._tape.cut(seq, self._next, stop)
+        self._next = stop
+        return window
+
+    def due_at(self) -> int:
+        """Give the monotonic instant at which the next step is due."""
+        return self._pace.due_at(int(self._tape.steps[self._next]))
+
+    def _stop(self, now_ns: int) -> int:
+        stop = self._stop_by_size()
+        if not self._paced:
+            return stop
+        due = self._tape.steps.searchsorted(self._pace.event_due(now_ns), side="right")
+        return max(min(stop, int(due)), self._next)
+
+    def _stop_by_size(self) -> int:
+        if self._flow.window_steps is None:
+            return self._tape.stop_by_rows(self._next, self._flow.window_rows)
+        return min(self._next + self._flow.window_steps, len(self._tape.steps))

@@ -1,0 +1,103 @@
+"""The loader: reads stored sessions in order, as far ahead as it is told, and screens them."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import numpy as np
+
+from actors.domain.intervals import Interval
+from actors.domain.ports import BarSource, DataError
+from actors.domain.roles import Effect, Send
+from actors.domain.screening import Screened, screen
+from actors.domain.session_plan import Session, SessionPlan, Stream
+from protocol import topics
+from protocol.blocks import NO_BARS, Bars, bar_block
+from protocol.messages import (
+    Defect,
+    LoadFailed,
+    LoadReport,
+    LoadSessions,
+    Message,
+    SessionBars,
+    StreamLoad,
+)
+
+ROWS_PER_MESSAGE: Final = 100_000
+"""Keeps a message far below the size limit: 68 bytes a row."""
+
+
+class Loader:
+    """Turns requests for sessions into screened bars."""
+
+    def __init__(self, name: str, plan: SessionPlan, source: BarSource, clock_ns: Callable[[], int]) -> None:
+        """Read from `source`; `clock_ns` times the reading and decides nothing."""
+        self.name = name
+        self.windows = 0
+        self.bars = 0
+        self._plan = plan
+        self._source = source
+        self._clock_ns = clock_ns
+        self._next = -len(plan.history)
+
+    @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """Only what is addressed to it."""
+        return ()
+
+    def on_message(self, message: Message) -> Iterator[Effect]:
+        """Read up to the session that was asked for."""
+        if isinstance(message, LoadSessions):
+            while self._next <= message.until:
+                yield from self._load(self._plan.session(self._next))
+                self._next += 1
+
+    def _load(self, session: Session) -> Iterator[Effect]:
+        started = self._clock_ns()
+        topic = topics.ingest(self.name)
+        loads: list[StreamLoad] = []
+        try:
+            for message, counts in self._batches(session):
+                loads += counts
+                yield Send(topic, message)
+        except DataError as error:
+            yield Send(topic, LoadFailed(session.index, str(error)))
+            raise
+        yield Send(topic, LoadReport(session.index, tuple(loads), self._clock_ns() - started))
+
+    def _batches(self, session: Session) -> Iterator[tuple[SessionBars, list[StreamLoad]]]:
+        batch = _Batch()
+        for stream in self._plan.base_streams:
+            if session.index >= -stream.history_sessions:
+                batch.add(stream, *self._read(session, stream))
+                if batch.rows >= ROWS_PER_MESSAGE:
+                    yield batch.message(session.index), batch.loads
+                    batch = _Batch()
+        yield batch.message(session.index), batch.loads
+
+    def _read(self, session: Session, stream: Stream) -> tuple[int, Screened]:
+        start, end = session.previous_close_ns, session.close_ns
+        rows = self._source.read(stream.symbol, stream.interval, start, end)
+        interval = Interval.parse(stream.interval)
+        screened = screen(rows, stream.id, session, interval, self._plan.rules.jump_ratio)
+        self.bars += len(screened.bars)
+        return len(rows.open_ts), screened
+
+
+class _Batch:
+    """Streams that go out in one message."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.loads: list[StreamLoad] = []
+        self._blocks: list[Bars] = []
+        self._defects: list[Defect] = []
+
+    def add(self, stream: Stream, stored: int, screened: Screened) -> None:
+        self.rows += len(screened.bars)
+        self.loads.append(StreamLoad(stream.id, stored, len(screened.bars)))
+        self._blocks.append(screened.bars)
+        self._defects += screened.defects
+
+    def message(self, session: int) -> SessionBars:
+        block = bar_block(np.concatenate(self._blocks)) if self._blocks else NO_BARS
+        return SessionBars(session, block, tuple(self._defects))

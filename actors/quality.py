@@ -1,0 +1,54 @@
+"""The quality manager: what was expected, received, missing and wrong in every window."""
+
+from collections.abc import Iterable
+
+from actors.domain.quality_ledger import QualityLedger, Steps
+from actors.domain.roles import Effect, RoleError, Send
+from actors.domain.session_plan import SessionPlan
+from protocol import topics
+from protocol.blocks import as_bars, as_times, quality_block
+from protocol.messages import Leave, Message, Quality, RawWindow, RunEnd
+
+
+class QualityManager:
+    """Turn raw windows into quality records and gaps."""
+
+    def __init__(self, name: str, plan: SessionPlan) -> None:
+        """Expect the run's first window."""
+        self.name = name
+        self.windows = 0
+        self.bars = 0
+        self._plan = plan
+        self._ledger = QualityLedger(plan)
+        self._report = topics.report(name)
+
+    @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """Raw windows, and the end of the run."""
+        return (topics.RAW, topics.CONTROL)
+
+    def on_message(self, message: Message) -> Iterable[Effect]:
+        """Answer a raw window with its quality, and the end of the run with the final counts.
+
+        Raises RoleError where a window is missing or repeated.
+        """
+        match message:
+            case RawWindow():
+                return (Send(self._report, self._on_window(message)),)
+            case RunEnd():
+                return (Send(self._report, Leave(self.name, self.windows, self.bars, signals=())),)
+            case _:
+                return ()
+
+    def _on_window(self, window: RawWindow) -> Quality:
+        if window.seq != self.windows:
+            raise RoleError(
+                f"raw window {window.seq} came where {self.windows} was due: run the session again"
+            )
+        if window.first:
+            self._ledger.start_session(self._plan.session(window.session))
+        steps = Steps(as_times(window.steps), window.last, as_bars(window.block), window.defects)
+        appraisal = self._ledger.appraise(steps)
+        self.windows += 1
+        self.bars += window.block.n
+        return Quality(window.seq, quality_block(appraisal.records), appraisal.gaps)

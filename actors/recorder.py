@@ -1,0 +1,103 @@
+"""Turn finished sessions of the journal into tables."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from actors.domain.bar_shelves import Table
+from actors.domain.ports import SegmentReader, TableSink
+from actors.domain.recording import Recording
+from actors.domain.roles import Effect, Log, Send
+from actors.domain.session_plan import SessionPlan
+from protocol import topics
+from protocol.messages import Leave, Message, RunEnd, SealedWindow, SessionReport, Signals
+
+SHELVED_BARS: Final = 500_000
+"""Bars kept in memory before files are written: 34 MB."""
+LOOSE_BARS: Final = 50_000
+"""Bars after which even an unfinished session is put on the shelves."""
+TABLE_ROWS: Final = 100_000
+"""Rows of the other tables kept before they are appended."""
+
+
+class Recorder:
+    """Read every session's segment once it is reported, and write its rows in large parts.
+
+    A segment whose report never came, because the run was interrupted, is read at the run's end.
+    """
+
+    def __init__(self, name: str, plan: SessionPlan, journal: SegmentReader, tables: TableSink) -> None:
+        """Have recorded nothing."""
+        self.name = name
+        self.windows = 0
+        self.bars = 0
+        self._plan = plan
+        self._journal = journal
+        self._tables = tables
+        self._next_segment = 0
+        self._recording = Recording(plan)
+        self._begun: set[str] = set()
+
+    @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """Only what says that a session, or the run, is over."""
+        return (topics.CONTROL,)
+
+    def on_message(self, message: Message) -> Iterator[Effect]:
+        """Record what has become complete."""
+        match message:
+            case SessionReport():
+                yield from self._record_until(message.session + 1)
+            case RunEnd():
+                yield from self._record_until(len(self._plan.sessions))
+                self._finish()
+                yield Send(topics.report(self.name), self._leave())
+            case _:
+                pass
+
+    def _record_until(self, segment: int) -> Iterator[Effect]:
+        for index in range(self._next_segment, segment):
+            windows, bars = self.windows, self.bars
+            self._record(index)
+            if self.windows > windows:
+                date = self._plan.sessions[index].date
+                counts = f"{self.windows - windows} windows, {self.bars - bars} bars"
+                yield Log("INFO", f"{date}: recorded {counts}")
+        self._next_segment = max(self._next_segment, segment)
+
+    def _record(self, segment: int) -> None:
+        for message in self._journal.messages(segment):
+            match message:
+                case SealedWindow():
+                    self.windows += 1
+                    self.bars += message.block.n
+                    self._recording.add_window(message)
+                case Signals():
+                    self._recording.add_signals(segment, message)
+            if self._recording.loose_bars >= LOOSE_BARS:
+                self._settle(segment)
+        self._settle(segment)
+
+    def _settle(self, segment: int) -> None:
+        self._recording.settle(segment)
+        if self._recording.shelves.rows >= SHELVED_BARS:
+            self._write(self._recording.shelves.take_full())
+        if self._recording.rows >= TABLE_ROWS:
+            self._append(self._recording.take_tables())
+
+    def _write(self, tables: Iterable[Table]) -> None:
+        for table in tables:
+            self._tables.write(table.path, table.columns)
+
+    def _append(self, tables: Iterable[Table]) -> None:
+        for table in tables:
+            if table.rows or table.path not in self._begun:
+                self._tables.append(table.path, table.columns)
+                self._begun.add(table.path)
+
+    def _finish(self) -> None:
+        self._write(self._recording.shelves.take_all())
+        self._append(self._recording.take_tables())
+        self._tables.close()
+
+    def _leave(self) -> Leave:
+        return Leave(actor=self.name, windows=self.windows, bars=self.bars, signals=())

@@ -1,0 +1,61 @@
+"""Stamp what goes out, check what comes in, keep what must outlive the process."""
+
+from typing import Protocol
+
+from protocol import codec, topics
+from protocol.codec import Envelope, Stamp
+from protocol.lifecycle import Phase
+from protocol.messages import Message, PhaseEvent
+from protocol.sequencing import Numbering, SequenceCheck
+
+
+class Framing:
+    """The frames of one process: its own numbering, and what it expects of others."""
+
+    def __init__(self, run: int, epoch: int = 0) -> None:
+        """Belong to a run and one of its epochs."""
+        self.run = run
+        self._epoch = epoch
+        self._numbering = Numbering()
+        self._check = SequenceCheck()
+
+    def encode(self, topic: str, message: Message) -> bytes:
+        """Build the next frame of a topic.
+
+        Raises FrameTooLarge.
+        """
+        return codec.encode(topic, message, Stamp(self.run, self._epoch, self._numbering.take(topic)))
+
+    def decode(self, frame: bytes) -> Envelope:
+        """Read a frame.
+
+        Raises ProtocolError where it is malformed, foreign or out of sequence.
+        """
+        envelope = codec.decode(frame, run=self.run)
+        self._check.accept(envelope.topic, envelope.stamp.epoch, envelope.stamp.sequence)
+        return envelope
+
+
+class Journal(Protocol):
+    """Where frames are appended before they are published."""
+
+    def start_segment(self, index: int) -> None:
+        """Begin the segment of a session."""
+        ...
+
+    def append(self, frame: bytes) -> None:
+        """Keep a frame."""
+        ...
+
+
+def keep(journal: Journal, topic: str, message: Message, frame: bytes) -> None:
+    """Append a frame to the journal if its topic is one that is kept; a session starts its own segment."""
+    if topic not in topics.JOURNALED:
+        return
+    if (
+        isinstance(message, PhaseEvent)
+        and message.phase == Phase.INITIALIZATION
+        and message.state == "started"
+    ):
+        journal.start_segment(message.session)
+    journal.append(frame)

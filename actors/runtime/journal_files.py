@@ -1,0 +1,199 @@
+"""A run's journal on disk: segments `000000.sfj`, `000001.sfj`, … in one folder, written once, read in order.
+
+What `append` has returned from survives the death of the process; a finished segment survives a power cut.
+"""
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from protocol.codec import Envelope, decode
+from protocol.errors import JournalCorrupt
+from protocol.journal import HEADER, encode_header, encode_record, read_header, read_records
+from protocol.messages import Message
+
+SUFFIX: Final = ".sfj"
+READ_BUFFER_BYTES: Final = 2**20
+_SEGMENT: Final = re.compile(r"[0-9]{6,}\.sfj")
+_ADVICE: Final = {
+    errno.ENOSPC: "make room on the disk, then start the run again",
+    errno.EDQUOT: "make room in the quota, then start the run again",
+    errno.EFBIG: "raise the limit on file sizes (ulimit -f), then start the run again",
+    errno.EEXIST: "a journal is never written over; start the run in a new folder",
+    errno.EACCES: "give this user the right to write there, or choose another --runs folder",
+    errno.EROFS: "choose a --runs folder on a disk that can be written to",
+}
+
+
+class JournalWriteError(Exception):
+    """The journal cannot be written to; the run cannot go on. What was appended before is whole."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        """Name the file, what is wrong and what to do."""
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        advice = _ADVICE.get(error.errno or 0, "check the disk, then start the run again")
+        super().__init__(f"cannot write the journal {path}: {reason}; {advice}")
+        self.path = path
+        self.reason = reason
+
+
+def segment_path(folder: Path, index: int) -> Path:
+    """Name the file of a segment."""
+    return folder / f"{index:06d}{SUFFIX}"
+
+
+class JournalWriter:
+    """Append frames to the newest segment."""
+
+    def __init__(self, folder: Path, run: int) -> None:
+        """Write below `folder`, which is made when the first segment starts."""
+        self.bytes_written = 0
+        """Over all segments, headers included."""
+        self._folder = folder
+        self._run = run
+        self._path = folder
+        self._fd = -1
+        self._size = 0
+
+    def start_segment(self, index: int) -> None:
+        """Finish the open segment and start another.
+
+        Raises JournalWriteError, also where the segment is there already.
+        """
+        self.close()
+        self._path = segment_path(self._folder, index)
+        self._size = 0
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise JournalWriteError(self._path, error) from error
+        self._write(encode_header(self._run), b"")
+
+    def append(self, frame: bytes) -> None:
+        """Hand a frame to the operating system, whole or not at all.
+
+        Raises JournalWriteError.
+        """
+        self._write(encode_record(frame), frame)
+
+    def close(self) -> None:
+        """Finish the open segment: on return it is on the disk. Without one, do nothing.
+
+        Raises JournalWriteError.
+        """
+        if self._fd < 0:
+            return
+        fd, self._fd = self._fd, -1
+        try:
+            os.fsync(fd)
+            _sync_folder(self._folder)
+        except OSError as error:
+            raise JournalWriteError(self._path, error) from error
+        finally:
+            os.close(fd)
+
+    def __enter__(self) -> Self:
+        """Give the writer itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Finish the open segment."""
+        self.close()
+
+    def _write(self, head: bytes, frame: bytes) -> None:
+        try:
+            written = os.writev(self._fd, (head, frame))
+            if written < len(head) + len(frame):
+                self._write_rest((head + frame)[written:])
+        except OSError as error:
+            self._cut_back()
+            raise JournalWriteError(self._path, error) from error
+        self._size += len(head) + len(frame)
+        self.bytes_written += len(head) + len(frame)
+
+    def _write_rest(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._fd, rest) :]
+
+    def _cut_back(self) -> None:
+        with suppress(OSError):
+            os.ftruncate(self._fd, self._size)
+            os.lseek(self._fd, self._size, os.SEEK_SET)
+
+
+class JournalReader:
+    """Read the segments of a journal, also while it is being written."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read below `folder`."""
+        self._folder = folder
+
+    def segments(self) -> tuple[int, ...]:
+        """List the segments that are there, in order."""
+        if not self._folder.is_dir():
+            return ()
+        return tuple(
+            sorted(int(path.stem) for path in self._folder.iterdir() if _SEGMENT.fullmatch(path.name))
+        )
+
+    def frames(self, segment: int) -> Iterator[bytes]:
+        """Yield the frames of a segment, one at a time in memory.
+
+        A torn tail of the newest segment is left out; one that does not exist has no frames. Raises
+        JournalCorrupt for damage that a torn write cannot explain.
+        """
+        for _, frame in self._read(segment):
+            yield frame
+
+    def envelopes(self, segment: int) -> Iterator[Envelope]:
+        """Yield the decoded frames of a segment.
+
+        Raises JournalCorrupt as `frames` does, and ProtocolError for a frame that is malformed or foreign.
+        """
+        for run, frame in self._read(segment):
+            yield decode(frame, run=run)
+
+    def messages(self, segment: int) -> Iterator[Message]:
+        """Yield the messages of a segment in the order in which they were published.
+
+        Raises what `envelopes` does.
+        """
+        for envelope in self.envelopes(segment):
+            yield envelope.message
+
+    def _read(self, segment: int) -> Iterator[tuple[int, bytes]]:
+        path = segment_path(self._folder, segment)
+        if not path.exists():
+            return
+        finished = any(other > segment for other in self.segments())
+        with path.open("rb", buffering=READ_BUFFER_BYTES) as file:
+            head = file.read(HEADER.size)
+            if not finished and _is_torn(head):
+                return
+            run = read_header(head, path.name)
+            end = HEADER.size
+            for end, frame in read_records(file, path.name):  # noqa: B007 - the last one is needed below
+                yield run, frame
+            if finished and end != path.stat().st_size:
+                raise JournalCorrupt(path.name, end, "it is torn, and yet a later segment follows")
+
+
+def _is_torn(head: bytes) -> bool:
+    return len(head) < HEADER.size or not head.strip(b"\0")
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,273 @@
+"""The log files of an actor, `<actor>.log` for eyes and `<actor>.jsonl` for programs, and their reader.
+
+A file that would pass its limit is renamed: the oldest part is `<actor>.1.log`, the next `<actor>.2.log`, and
+so on; the newest is always `<actor>.log`. Nothing is deleted.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from heapq import merge
+from operator import attrgetter
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+MAX_FILE_BYTES: Final = 64 * 2**20
+CHUNK_BYTES: Final = 2**20
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+CONTINUATION: Final = "\n    "
+"""What stands before the further lines of a message, so that none can pass for a line of its own."""
+
+
+class LogRecord(msgspec.Struct, frozen=True, gc=False):
+    """One line of `<actor>.jsonl`."""
+
+    t: str
+    """Wall clock, UTC, `2026-11-22T10:12:42.123456+00:00`."""
+    level: str
+    """DEBUG, INFO, WARNING or ERROR."""
+    actor: str
+    sim: str | None
+    """Simulated time, exchange-local, `2025-07-02T09:31:00-04:00`."""
+    message: str
+    """Control characters are escaped, line breaks and tabs are not."""
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(LogRecord)
+
+
+@lru_cache(maxsize=4096)
+def local_stamp(instant_ns: int, timezone: str) -> str:
+    """Write an instant, ns UTC, as local ISO 8601 with its offset."""
+    instant = EPOCH + timedelta(microseconds=instant_ns // 1000)
+    return instant.astimezone(ZoneInfo(timezone)).isoformat()
+
+
+def wall_stamp(now: datetime) -> str:
+    """Write an aware UTC time in ISO 8601, always to the microsecond, so that text sorts as time does."""
+    return now.isoformat(timespec="microseconds")
+
+
+def printable(text: str) -> str:
+    """Escape what a terminal might act on; line breaks and tabs stay."""
+    return text if text.isprintable() else "".join(map(_printable_character, text))
+
+
+def _printable_character(character: str) -> str:
+    if character.isprintable() or character in "\n\t":
+        return character
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def text_line(record: LogRecord) -> str:
+    """Write a record as people read it, without the line's end."""
+    message = record.message
+    if "\n" in message:
+        message = message.replace("\n", CONTINUATION)
+    return f"{_plain(record.t)} {record.level:<7} {record.actor:<14} {simulated(record):<19} {message}"
+
+
+def simulated(record: LogRecord) -> str:
+    """Write a record's simulated time without its offset, or a dash."""
+    return "-" if record.sim is None else _plain(record.sim)
+
+
+def _plain(stamp: str) -> str:
+    return stamp[:-6].replace("T", " ")
+
+
+def encode_text(records: Sequence[LogRecord]) -> bytes:
+    """Write records as lines of `<actor>.log`."""
+    return "".join([f"{text_line(record)}\n" for record in records]).encode()
+
+
+def encode_jsonl(records: Sequence[LogRecord]) -> bytes:
+    """Write records as lines of `<actor>.jsonl`."""
+    return _ENCODER.encode_lines(records)
+
+
+class RotatedFiles:
+    """Find the parts of one actor's log, text or JSONL."""
+
+    def __init__(self, folder: Path, actor: str, suffix: str) -> None:
+        """Look for nothing yet."""
+        self.current: Final = folder / f"{actor}.{suffix}"
+        self._folder = folder
+        self._actor = actor
+        self._suffix = suffix
+
+    def part(self, number: int) -> Path:
+        """Name a part that is complete."""
+        return self._folder / f"{self._actor}.{number}.{self._suffix}"
+
+    def numbers(self) -> list[int]:
+        """List the complete parts that are there, oldest first."""
+        pattern = re.compile(rf"{re.escape(self._actor)}\.([0-9]+)\.{self._suffix}")
+        matches = (pattern.fullmatch(path.name) for path in self._folder.iterdir())
+        return sorted(int(match[1]) for match in matches if match is not None)
+
+
+class LogFile:
+    """Append whole lines to one file. A failing write loses lines, counts them, and raises nothing."""
+
+    def __init__(self, files: RotatedFiles, limit_bytes: int) -> None:
+        """Open the newest part.
+
+        Raises OSError where it cannot be.
+        """
+        self.lost = 0
+        self.reason = ""
+        self._files = files
+        self._limit_bytes = limit_bytes
+        self._fd = -1
+        self._size = 0
+        self._open()
+
+    def write(self, lines: bytes, count: int) -> None:
+        """Append `count` whole lines, or lose them."""
+        try:
+            self._make_room(len(lines))
+            self._append(lines)
+            self.lost = 0
+        except OSError as error:
+            self.lost += count
+            self.reason = error.strerror or str(error)
+
+    def close(self) -> None:
+        """Close the file; a second time does nothing."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _open(self) -> None:
+        self._fd = os.open(self._files.current, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._size = os.fstat(self._fd).st_size
+        if self._size and os.pread(self._fd, 1, self._size - 1) != b"\n":
+            self._append(b"\n")
+
+    def _make_room(self, size: int) -> None:
+        if self._fd >= 0 and self._size and self._size + size > self._limit_bytes:
+            self._rotate()
+        if self._fd < 0:
+            self._open()
+
+    def _rotate(self) -> None:
+        number = max(self._files.numbers(), default=0) + 1
+        with suppress(OSError):
+            self._files.current.rename(self._files.part(number))
+            self.close()
+
+    def _append(self, lines: bytes) -> None:
+        rest = memoryview(lines)
+        try:
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._fd, self._size)
+            raise
+        self._size += len(lines)
+
+
+class LogCursor:
+    """Read one actor's records from the oldest part on, each once; a torn last line is left alone."""
+
+    def __init__(self, folder: Path, actor: str) -> None:
+        """Stand before the oldest part."""
+        self.damaged = 0
+        """Whole lines that are no record, as a crash may leave them."""
+        self._files = RotatedFiles(folder, actor, "jsonl")
+        self._number = min(self._files.numbers(), default=1)
+        self._fd = -1
+        self._offset = 0
+
+    def read(self) -> Iterator[LogRecord]:
+        """Yield what has come since the last call."""
+        while self._fd >= 0 or self._open():
+            yield from self._records()
+            if not self._files.part(self._number).exists():
+                return
+            yield from self._records()
+            self.close()
+            self._number += 1
+            self._offset = 0
+
+    def close(self) -> None:
+        """Close the part that is open."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _open(self) -> bool:
+        """Open the newest part first: if the wanted one is not complete after that, this is it."""
+        self._fd = _open_if_there(self._files.current)
+        part = _open_if_there(self._files.part(self._number))
+        if part >= 0:
+            self.close()
+            self._fd = part
+        return self._fd >= 0
+
+    def _records(self) -> Iterator[LogRecord]:
+        for line in self._lines():
+            try:
+                yield _DECODER.decode(line)
+            except msgspec.MsgspecError:
+                self.damaged += 1
+
+    def _lines(self) -> Iterator[bytes]:
+        size = CHUNK_BYTES
+        while chunk := os.pread(self._fd, size, self._offset):
+            end = chunk.rfind(b"\n")
+            if end < 0 and len(chunk) < size:
+                return
+            if end < 0:
+                size *= 2
+                continue
+            self._offset += end + 1
+            yield from chunk[:end].split(b"\n")
+
+
+def _open_if_there(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return -1
+
+
+class LogFolder:
+    """Read the records of all actors of a run, merged by wall time."""
+
+    def __init__(self, folder: Path, actors: Sequence[str] = ()) -> None:
+        """Read these actors only, or all where none is named."""
+        self._folder = folder
+        self._wanted = frozenset(actors)
+        self._cursors: dict[str, LogCursor] = {}
+
+    def actors(self) -> list[str]:
+        """List everyone who has a log."""
+        return sorted(path.stem for path in self._folder.glob("*.jsonl") if "." not in path.stem)
+
+    def read(self) -> Iterator[LogRecord]:
+        """Yield what has come since the last call; the lines of one actor keep their order."""
+        for actor in self.actors():
+            if actor not in self._cursors and (not self._wanted or actor in self._wanted):
+                self._cursors[actor] = LogCursor(self._folder, actor)
+        in_order = sorted(self._cursors)
+        yield from merge(*(self._cursors[actor].read() for actor in in_order), key=attrgetter("t"))
+
+    @property
+    def damaged(self) -> int:
+        """Count the whole lines that were no record."""
+        return sum(cursor.damaged for cursor in self._cursors.values())
+
+    def close(self) -> None:
+        """Close all files."""
+        for cursor in self._cursors.values():
+            cursor.close()

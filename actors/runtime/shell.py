@@ -1,0 +1,288 @@
+"""The shell of one process: greets, then moves messages between the sockets and the role.
+
+1. Greeting: Hello to the supervisor; Connect; sockets; Join to the coordinator; Welcome; Ready; Attached.
+2. Serving: poll, hand each arrival to the role, carry its effects out in order, heartbeat when due.
+3. Every wait has a deadline. What ends the process ends it through one of three doors: Stop (code 0), a known
+   error (its message, no traceback), or an unknown one (with traceback); the last two say `Failed` first.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from actors.domain.exit_codes import ExitCode
+from actors.domain.lobby import Lobby
+from actors.domain.ports import DataError
+from actors.domain.roles import Done, Effect, Log, LogLines, Role, RoleError, Send, Wake
+from actors.runtime import clock
+from actors.runtime.framing import Journal, keep
+from actors.runtime.logs import ActorLog
+from actors.runtime.transport import Arrival, Link, PeerStalled, Rejected, Subscription, SupervisorGone
+from actors.runtime.vitals import Vitals
+from protocol import topics
+from protocol.codec import Envelope
+from protocol.errors import ProtocolError
+from protocol.messages import (
+    Attached,
+    Connect,
+    Failed,
+    Heartbeat,
+    Hello,
+    Join,
+    Message,
+    Ready,
+    Stop,
+    Welcome,
+)
+
+GREETING_S: Final = 60.0
+"""How long the supervisor and the coordinator may take to let an actor in."""
+
+
+class TimedRole(Role, Protocol):
+    """A role that is told the time: the coordinator."""
+
+    def begin(self) -> Iterable[Effect]:
+        """Start: everyone is there."""
+        ...
+
+    def on_time(self, now_ns: int) -> Iterable[Effect]:
+        """Learn the time."""
+        ...
+
+    def on_wake(self) -> Iterable[Effect]:
+        """A deadline has come."""
+        ...
+
+
+class NotLetIn(RoleError):
+    """The greeting was not over in time."""
+
+    def __init__(self, actor: str, waiting_for: str) -> None:
+        """Keep who waited for whom."""
+        super().__init__(f"{actor} waited {GREETING_S:g} s for {waiting_for}; it never came")
+        self.actor = actor
+        self.waiting_for = waiting_for
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a shell works with."""
+
+    link: Link
+    log: ActorLog
+    kind: str
+    """The role's name, as the supervisor and the coordinator know it."""
+    member: bool
+    heartbeat_s: float
+
+
+class Shell:
+    """The loop of one actor."""
+
+    def __init__(self, role: Role, around: Surroundings) -> None:
+        """Put a role into its surroundings."""
+        self._role = role
+        self._around = around
+        self._link = around.link
+        self._log = around.log
+        self._vitals = Vitals()
+        self._stopped = False
+        self._wake_at_ns: int | None = None
+        self._next_beat_ns = 0
+        self._hands: dict[type[Any], Callable[[Any], None]] = {
+            Send: self._send,
+            Log: self._write,
+            LogLines: self._write_lines,
+            Wake: self._set_wake,
+            Done: self._finish,
+        }
+
+    def run(self) -> ExitCode:
+        """Live until told to stop, and say how it ended."""
+        try:
+            self._greet()
+            while not self._stopped:
+                self._turn()
+        except SupervisorGone:
+            self._log.write("ERROR", "The supervisor is gone; stopping")
+            return ExitCode.ACTOR_FAILED
+        except (RoleError, ProtocolError, DataError, PeerStalled) as error:
+            return self._fail(f"{error}", error)
+        except Exception as error:  # noqa: BLE001  (the one broad net of a process)
+            return self._fail(f"{type(error).__name__}: {error}", error)
+        return ExitCode.DONE
+
+    def _turn(self) -> None:
+        for arrival in self._link.poll(self._timeout_s()):
+            self._take(arrival)
+        self._on_turn()
+        if clock.monotonic_ns() >= self._next_beat_ns:
+            self._beat()
+
+    def _on_turn(self) -> None:
+        """Do what is due once per turn."""
+
+    def _timeout_s(self) -> float:
+        until = self._next_beat_ns if self._wake_at_ns is None else min(self._wake_at_ns, self._next_beat_ns)
+        return max(0.0, (until - clock.monotonic_ns()) / 1e9)
+
+    def _take(self, arrival: Arrival) -> None:
+        if isinstance(arrival, Rejected):
+            self._log.write("WARNING", f"Dropped: {arrival.reason}")
+        elif isinstance(arrival, Envelope):
+            self._on_message(arrival.message)
+
+    def _on_message(self, message: Message) -> None:
+        if isinstance(message, Stop):
+            self._stopped = True
+        else:
+            self._handle(message)
+
+    def _handle(self, message: Message) -> None:
+        started = clock.monotonic_ns()
+        self._perform(self._role.on_message(message))
+        self._vitals.handled(clock.monotonic_ns() - started)
+
+    def _perform(self, effects: Iterable[Effect]) -> None:
+        for effect in effects:
+            self._hands[type(effect)](effect)
+
+    def _send(self, effect: Send) -> None:
+        self._link.send(effect.topic, self._link.encode(effect.topic, effect.message))
+
+    def _write(self, effect: Log) -> None:
+        self._log.write(effect.level, effect.text, effect.sim_ts)
+
+    def _write_lines(self, effect: LogLines) -> None:
+        self._log.write_lines(effect.texts, effect.sim_ts)
+
+    def _set_wake(self, effect: Wake) -> None:
+        self._wake_at_ns = effect.at_ns
+
+    def _finish(self, _: Done) -> None:
+        self._log.write("INFO", "Done; waiting to be stopped")
+
+    def _tell(self, message: Message) -> None:
+        self._send(Send(topics.command(self._role.name), message))
+
+    def _greet(self) -> None:
+        name = self._role.name
+        self._tell(Hello(name, self._vitals.pid))
+        self._await(Connect, "the supervisor's Connect")
+        self._link.connect(name, self._role.subscriptions)
+        self._send(Send(topics.report(name), Join(name, self._around.kind, self._around.member)))
+        welcome = self._await(Welcome, "the coordinator's Welcome")
+        if isinstance(welcome, Welcome):
+            self._send(Send(topics.report(name), Ready(name, welcome.nonce)))
+            self._tell(Attached(name))
+
+    def _await(self, kind: type[Message], described: str) -> Message | None:
+        """Wait for a message; None where a Stop came first."""
+        deadline_ns = clock.monotonic_ns() + round(GREETING_S * 1e9)
+        while not self._stopped:
+            left_s = (deadline_ns - clock.monotonic_ns()) / 1e9
+            if left_s <= 0:
+                raise NotLetIn(self._role.name, described)
+            for message in self._messages(min(left_s, self._around.heartbeat_s)):
+                if isinstance(message, kind):
+                    return message
+                self._stopped = self._stopped or isinstance(message, Stop)
+        return None
+
+    def _messages(self, timeout_s: float) -> Iterator[Message]:
+        for arrival in self._link.poll(timeout_s):
+            if isinstance(arrival, Envelope):
+                yield arrival.message
+
+    def _beat(self) -> None:
+        self._next_beat_ns = clock.monotonic_ns() + round(self._around.heartbeat_s * 1e9)
+        vitals = self._vitals
+        self._tell(
+            Heartbeat(
+                actor=self._role.name,
+                windows=self._role.windows,
+                messages=vitals.messages,
+                bars=self._role.bars,
+                rss_bytes=vitals.rss_bytes,
+                peak_rss_bytes=vitals.peak_rss_bytes,
+                cpu_ns=vitals.cpu_ns,
+                handle_p50_ns=vitals.percentile_ns(50),
+                handle_p99_ns=vitals.percentile_ns(99),
+            )
+        )
+
+    def _fail(self, reason: str, error: Exception) -> ExitCode:
+        if isinstance(error, (RoleError, ProtocolError, DataError, PeerStalled)):
+            self._log.write("ERROR", reason)
+        else:
+            self._log.exception(reason)
+        code = ExitCode.DATA_MISSING if isinstance(error, DataError) else ExitCode.ACTOR_FAILED
+        try:
+            self._tell(Failed(self._role.name, code, reason[:4096]))
+        except PeerStalled:
+            self._log.write("ERROR", "The supervisor does not listen")
+        return code
+
+
+class CoordinatorShell(Shell):
+    """The coordinator's loop: binds, lets everyone in, tells the time, keeps the journal."""
+
+    _role: TimedRole
+
+    def __init__(self, role: TimedRole, around: Surroundings, journal: Journal, lobby: Lobby) -> None:
+        """Put the coordinator into its surroundings."""
+        super().__init__(role, around)
+        self._journal = journal
+        self._lobby = lobby
+        self._done = False
+
+    def _greet(self) -> None:
+        """Say hello; the sockets are bound already. Let everyone in, then begin."""
+        self._tell(Hello(self._role.name, self._vitals.pid))
+        deadline_ns = clock.monotonic_ns() + round(GREETING_S * 1e9)
+        while not self._lobby.is_complete and not self._stopped:
+            if clock.monotonic_ns() > deadline_ns:
+                raise NotLetIn(self._role.name, ", ".join(self._lobby.missing))
+            for arrival in self._link.poll(self._around.heartbeat_s):
+                self._perform(self._admit(arrival))
+        self._tell(Attached(self._role.name))
+        if not self._stopped:
+            self._perform(self._role.on_time(clock.monotonic_ns()))
+            self._perform(self._role.begin())
+
+    def _admit(self, arrival: Arrival) -> Iterable[Effect]:
+        if isinstance(arrival, Subscription):
+            return self._lobby.on_subscription(arrival.topic)
+        message = arrival.message if isinstance(arrival, Envelope) else None
+        if isinstance(message, Join):
+            return self._lobby.on_join(message)
+        if isinstance(message, Ready):
+            self._lobby.on_ready(message)
+        self._stopped = self._stopped or isinstance(message, Stop)
+        return ()
+
+    def _on_message(self, message: Message) -> None:
+        if isinstance(message, Stop) and self._done:
+            self._stopped = True
+        else:
+            self._handle(message)
+
+    def _handle(self, message: Message) -> None:
+        self._perform(self._role.on_time(clock.monotonic_ns()))
+        super()._handle(message)
+
+    def _on_turn(self) -> None:
+        now_ns = clock.monotonic_ns()
+        self._perform(self._role.on_time(now_ns))
+        if self._wake_at_ns is not None and now_ns >= self._wake_at_ns:
+            self._wake_at_ns = None
+            self._perform(self._role.on_wake())
+
+    def _send(self, effect: Send) -> None:
+        frame = self._link.encode(effect.topic, effect.message)
+        keep(self._journal, effect.topic, effect.message, frame)
+        self._link.send(effect.topic, frame)
+
+    def _finish(self, _: Done) -> None:
+        self._done = True

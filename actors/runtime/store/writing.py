@@ -1,0 +1,78 @@
+"""Write Parquet files: whole or not at all."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from actors.runtime.store.arrays import arrow_array
+from actors.runtime.store.bar_file import BAR_SCHEMA
+from actors.runtime.store.layout import STAMPS, year_folder
+
+ROW_GROUP_ROWS: Final = 16_384
+"""Some 42 sessions of minutes: 0.8 MB decoded."""
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Lend a temporary path beside `target` and rename it to `target` at the end; on an error, remove it."""
+    partial = partial_path(target)
+    try:
+        yield partial
+        partial.replace(target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def partial_path(target: Path) -> Path:
+    """Name the temporary file of `target`, in its folder, which is made; no reader takes it for a table."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target.with_name(f".{target.name}.partial")
+
+
+def write_bars(
+    catalog: Path,
+    symbol: str,
+    interval: str,
+    columns: Mapping[str, npt.NDArray[Any]],
+    metadata: Mapping[str, str],
+) -> tuple[Path, ...]:
+    """Write one stream's bars, a file `part-0.parquet` per year of their open stamps, and give the paths.
+
+    Columns are `open_ts close_ts` (int64 ns UTC) and `open high low close volume` (float64) of shape (n,);
+    rows keep their order. A file that is there is replaced.
+    """
+    years = columns["open_ts"].view("datetime64[ns]").astype("datetime64[Y]").astype(np.int64) + 1970
+    return tuple(
+        _write_year(
+            year_folder(catalog, symbol, interval, year),
+            {name: column[years == year] for name, column in columns.items()},
+            metadata,
+        )
+        for year in np.unique(years).tolist()
+    )
+
+
+def _write_year(folder: Path, columns: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> Path:
+    """Write one year; stamps as differences and prices by dictionary take 13 bytes a row.
+
+    LZ4 decodes half as fast again as zstd, which would take 10 bytes.
+    """
+    arrays = [arrow_array(name, columns[name]) for name in BAR_SCHEMA.names]
+    target = folder / "part-0.parquet"
+    with replacing(target) as partial:
+        pq.write_table(
+            pa.Table.from_arrays(arrays, schema=BAR_SCHEMA.with_metadata(dict(metadata))),
+            partial,
+            row_group_size=ROW_GROUP_ROWS,
+            compression="lz4",
+            use_dictionary=["open", "high", "low", "close"],
+            column_encoding=dict.fromkeys(STAMPS, "DELTA_BINARY_PACKED"),
+        )
+    return target

@@ -1,0 +1,289 @@
+"""The only module that touches ZeroMQ.
+
+1. The supervisor binds `command`, the coordinator binds the rest, everyone else connects, and only after the
+   supervisor has said that the coordinator's sockets are bound.
+2. A PUB socket never drops: `XPUB_NODROP`, high-water marks far above the credit, and a send that would block
+   for longer than `SEND_TIMEOUT_MS` is an error that ends the run.
+3. Receivers have no high-water mark: credit bounds what is in flight.
+4. Data sockets do not reconnect, so a break is visible. Sockets linger only for the last words of a failure.
+5. Contexts and sockets are made in the process and thread that use them, never before a fork.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import zmq
+
+from actors.runtime.framing import Framing
+from protocol import topics
+from protocol.codec import MAX_FRAME_BYTES, Envelope
+from protocol.errors import ForeignFrame, MalformedFrame
+from protocol.messages import Message
+
+SEND_TIMEOUT_MS: Final = 10_000
+LAST_WORDS_MS: Final = 500
+ZERO_COPY_BYTES: Final = 65_536
+"""Below this a copy is faster than keeping track of a shared buffer."""
+DRAIN: Final = 64
+"""Frames taken from one socket before the others are looked at."""
+IPC_PATH_MAX: Final = zmq.IPC_PATH_MAX_LEN
+_DEFAULTS: Final[dict[str, int | bytes]] = {
+    "linger": 0,
+    "rcvhwm": 0,
+    "sndtimeo": SEND_TIMEOUT_MS,
+    "maxmsgsize": MAX_FRAME_BYTES + 1024,
+    "zap_domain": b"sessionflow",
+}
+"""A ZAP domain alone makes libzmq refuse peers that speak an older protocol without any mechanism."""
+ENDPOINTS: Final = ("ingest", "stream", "report", "command")
+
+
+class SocketPathTooLong(Exception):
+    """The folder for sockets is too deep for the operating system."""
+
+    def __init__(self, path: str) -> None:
+        """Keep the path."""
+        super().__init__(
+            f"socket path {path} is {len(path.encode())} bytes long, the limit is {IPC_PATH_MAX}: "
+            f"set TMPDIR to a shorter folder"
+        )
+        self.path = path
+
+
+class PeerStalled(Exception):
+    """Nobody takes what we send."""
+
+    def __init__(self, topic: str) -> None:
+        """Keep the topic."""
+        super().__init__(
+            f"{topic}: nothing was taken for {SEND_TIMEOUT_MS / 1000:g} s; the receiver is stalled"
+        )
+        self.topic = topic
+
+
+class SupervisorGone(Exception):
+    """The supervisor's process has ended."""
+
+
+class Endpoints(NamedTuple):
+    """The four sockets of a run, as files of one private folder."""
+
+    folder: Path
+
+    def url(self, name: str) -> str:
+        """Give the address of an endpoint.
+
+        Raises SocketPathTooLong.
+        """
+        path = str(self.folder / name)
+        if len(path.encode()) > IPC_PATH_MAX:
+            raise SocketPathTooLong(path)
+        return f"ipc://{path}"
+
+    def check(self) -> None:
+        """Raise SocketPathTooLong if any endpoint is too long."""
+        for name in ENDPOINTS:
+            self.url(name)
+
+
+class Subscription(NamedTuple):
+    """Somebody has subscribed to a topic."""
+
+    topic: str
+
+
+class Rejected(NamedTuple):
+    """A frame that was dropped, and why."""
+
+    reason: str
+
+
+Arrival = Envelope | Subscription | Rejected
+
+
+class Link:
+    """The sockets of one actor: sends by topic, polls them all, commands first."""
+
+    def __init__(self, endpoints: Endpoints, actor: str, framing: Framing, lifeline: int | None) -> None:
+        """Connect to the supervisor; `lifeline` is a descriptor that becomes readable when it dies."""
+        self._endpoints = endpoints
+        self._framing = framing
+        self._lifeline = lifeline
+        self._context = zmq.Context()
+        self._poller = zmq.Poller()
+        self._senders: dict[str, zmq.Socket[bytes]] = {}
+        self._receivers: list[zmq.Socket[bytes]] = []
+        self._publisher: zmq.Socket[bytes] | None = None
+        if lifeline is not None:
+            self._poller.register(lifeline, zmq.POLLIN)
+        command = self._socket(zmq.DEALER, routing_id=actor.encode(), linger=LAST_WORDS_MS)
+        command.connect(endpoints.url("command"))
+        self._add(command, sends="command", receives=True)
+
+    def bind(self, credit: int) -> None:
+        """Open the coordinator's sockets."""
+        room = max(1000, 64 * credit)
+        publisher = self._socket(zmq.XPUB, sndhwm=room, xpub_verbose=1, xpub_nodrop=1)
+        self._bind(publisher, "stream")
+        self._publisher = publisher
+        self._receivers.append(publisher)
+        self._poller.register(publisher, zmq.POLLIN)
+        for name in ("report", "ingest"):
+            puller = self._socket(zmq.PULL)
+            self._bind(puller, name)
+            self._add(puller, sends=None, receives=True)
+
+    def connect(self, actor: str, subscriptions: tuple[str, ...]) -> None:
+        """Open an actor's sockets; its own topic is subscribed last, so that seeing it proves the others."""
+        subscriber = self._socket(zmq.SUB, sndhwm=0, reconnect_ivl=-1)
+        for topic in (*subscriptions, topics.to(actor)):
+            subscriber.setsockopt(zmq.SUBSCRIBE, topics.prefix(topic))
+        subscriber.connect(self._endpoints.url("stream"))
+        self._add(subscriber, sends=None, receives=True)
+        for name in ("report", "ingest"):
+            pusher = self._socket(zmq.PUSH, sndhwm=1000, immediate=1, reconnect_ivl=-1)
+            pusher.connect(self._endpoints.url(name))
+            self._add(pusher, sends=name, receives=False)
+
+    def encode(self, topic: str, message: Message) -> bytes:
+        """Build the next frame of a topic."""
+        return self._framing.encode(topic, message)
+
+    def send(self, topic: str, frame: bytes) -> None:
+        """Send a frame.
+
+        Raises PeerStalled where nobody takes it in time.
+        """
+        socket = self._senders.get(topic.partition("/")[0], self._publisher)
+        if socket is None:
+            raise ValueError(f"there is no socket for {topic}")
+        try:
+            socket.send(frame, 0, len(frame) < ZERO_COPY_BYTES)
+        except zmq.Again as error:
+            raise PeerStalled(topic) from error
+
+    def poll(self, timeout_s: float) -> Iterator[Arrival]:
+        """Wait until something arrives or the time is up, then yield a bounded number of arrivals.
+
+        Raises SequenceGap where a message was lost, and SupervisorGone.
+        """
+        ready = dict(self._poller.poll(max(0, int(timeout_s * 1000))))
+        if self._lifeline is not None and self._lifeline in ready:
+            raise SupervisorGone
+        for socket in self._receivers:
+            if socket in ready:
+                yield from self._drain(socket)
+
+    def close(self) -> None:
+        """Close everything; only a failure's last words are waited for, briefly."""
+        self._context.destroy(linger=None)
+
+    def _drain(self, socket: zmq.Socket[bytes]) -> Iterator[Arrival]:
+        for _ in range(DRAIN):
+            try:
+                frame = socket.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            if socket is self._publisher:
+                yield from _subscription(frame)
+            else:
+                yield self._decode(frame)
+
+    def _decode(self, frame: bytes) -> Envelope | Rejected:
+        try:
+            return self._framing.decode(frame)
+        except (MalformedFrame, ForeignFrame) as error:
+            return Rejected(str(error))
+
+    def _add(self, socket: zmq.Socket[bytes], *, sends: str | None, receives: bool) -> None:
+        if sends is not None:
+            self._senders[sends] = socket
+        if receives:
+            self._receivers.append(socket)
+            self._poller.register(socket, zmq.POLLIN)
+
+    def _bind(self, socket: zmq.Socket[bytes], name: str) -> None:
+        socket.bind(self._endpoints.url(name))
+
+    def _socket(self, kind: int, **options: int | bytes) -> zmq.Socket[bytes]:
+        return _configured(self._context, kind, **options)
+
+
+class SupervisorLink:
+    """The supervisor's end of `command`."""
+
+    def __init__(self, endpoints: Endpoints, framing: Framing) -> None:
+        """Bind the endpoint."""
+        self._framing = framing
+        self._context = zmq.Context()
+        self._router = _configured(self._context, zmq.ROUTER, router_mandatory=1)
+        self._router.bind(endpoints.url("command"))
+        self._poller = zmq.Poller()
+        self._poller.register(self._router, zmq.POLLIN)
+
+    def watch(self, descriptor: int) -> None:
+        """Wake `poll` also when this descriptor becomes readable."""
+        self._poller.register(descriptor, zmq.POLLIN)
+
+    def unwatch(self, descriptor: int) -> None:
+        """Stop watching a descriptor."""
+        self._poller.unregister(descriptor)
+
+    def send(self, actor: str, message: Message) -> bool:
+        """Send to an actor; False where it is not connected (any more)."""
+        frame = self._framing.encode(topics.command(actor), message)
+        try:
+            self._router.send_multipart([actor.encode(), frame], zmq.NOBLOCK)
+        except (zmq.Again, zmq.ZMQError):
+            return False
+        return True
+
+    def poll(self, timeout_s: float) -> Iterator[Envelope | Rejected]:
+        """Wait until something arrives, a watched descriptor is readable or the time is up."""
+        if self._router not in dict(self._poller.poll(max(0, int(timeout_s * 1000)))):
+            return
+        for _ in range(DRAIN):
+            try:
+                parts = self._router.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            yield self._decode(parts)
+
+    def close(self) -> None:
+        """Close at once."""
+        self._context.destroy(linger=0)
+
+    def _decode(self, parts: list[bytes]) -> Envelope | Rejected:
+        identity = parts[0].decode(errors="replace")
+        if len(parts) != 2:  # noqa: PLR2004  (identity and frame)
+            return Rejected(f"{identity} sent {len(parts) - 1} parts instead of one")
+        try:
+            envelope = self._framing.decode(parts[1])
+        except (MalformedFrame, ForeignFrame) as error:
+            return Rejected(str(error))
+        if envelope.sender != identity:
+            return Rejected(f"{identity} speaks for {envelope.sender}")
+        return envelope
+
+
+@contextmanager
+def closing(link: Link) -> Iterator[Link]:
+    """Close a link at the end of a block."""
+    try:
+        yield link
+    finally:
+        link.close()
+
+
+def _configured(context: zmq.Context[Any], kind: int, **options: int | bytes) -> zmq.Socket[bytes]:
+    socket: zmq.Socket[bytes] = context.socket(kind)
+    for name, value in (_DEFAULTS | options).items():
+        socket.setsockopt(getattr(zmq, name.upper()), value)
+    return socket
+
+
+def _subscription(frame: bytes) -> Iterator[Subscription]:
+    if frame[:1] == b"\1":
+        yield Subscription(frame[1:].rstrip(b"\0").decode("ascii", errors="replace"))

@@ -1,0 +1,19 @@
+"""What a person sees of a run in the terminal: the plan before, progress during, the summary after.
+
+This package is the only one that imports rich. All of it is drawn in the supervisor's own thread.
+"""
+
+from actors.supervisor.console.layout import open_console
+from actors.supervisor.console.plan import print_plan, render_plan
+from actors.supervisor.console.progress import QuietScreen, Screen
+from actors.supervisor.console.summary import print_summary, render_summary
+
+__all__ = [
+    "QuietScreen",
+    "Screen",
+    "open_console",
+    "print_plan",
+    "print_summary",
+    "render_plan",
+    "render_summary",
+]

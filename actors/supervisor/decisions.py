@@ -1,0 +1,340 @@
+"""What the supervisor does about what it learns: `decide(state, event)` is pure, somebody else acts.
+
+1. The coordinator binds before it greets, so everyone else is told to connect once it has greeted.
+2. The first trouble is the run's: what dies after it is a consequence. Trouble kills everyone at once; what
+   was published is in the journal.
+3. An interrupt drains: the coordinator ends the run between two windows. A second one kills.
+4. Nobody is told to stop before the coordinator has given its verdict, and exit 0 before that is a failure.
+5. Every wait has a deadline: joining, draining, stopping, and each actor's silence.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from actors.domain.exit_codes import ExitCode
+from protocol.lifecycle import ACTOR_TRANSITIONS, ActorEvent, ActorState
+from protocol.messages import Connect, Finished, Level, Message, Stop
+
+JOIN_S: Final = 60.0
+DRAIN_S: Final = 30.0
+STOP_S: Final = 10.0
+BUSY_FACTOR: Final = 10
+"""A silent actor that uses its processor is busy, not stalled; it may be silent this much longer."""
+COORDINATOR: Final = "coordinator"
+
+
+class Stage(StrEnum):
+    """Where a run is, for its supervisor."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    DRAINING = "draining"
+    STOPPING = "stopping"
+    KILLING = "killing"
+    OVER = "over"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One actor as the supervisor knows it."""
+
+    role: str
+    state: ActorState = ActorState.SPAWNED
+    pid: int | None = None
+    seen_ns: int = 0
+    busy_ns: int = 0
+    """When it last used its processor."""
+    cpu_ns: int = 0
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its process still runs, as far as is known."""
+        return self.state not in (ActorState.EXITED, ActorState.FAILED)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a run failed."""
+
+    actor: str | None
+    exit_code: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that a decision depends on."""
+
+    actors: Mapping[str, Watched]
+    now_ns: int
+    stall_s: float
+    deadline_ns: int
+    stage: Stage = Stage.STARTING
+    interrupts: int = 0
+    finished: Finished | None = None
+    trouble: Trouble | None = None
+    gone: frozenset[str] = field(default=frozenset())
+    """Actors whose process has ended."""
+
+    @property
+    def exit_code(self) -> int:
+        """What the run ends with, as things stand."""
+        if self.trouble is not None:
+            return self.trouble.exit_code
+        return ExitCode.INTERRUPTED if self.interrupts else ExitCode.DONE
+
+
+class Greeted(NamedTuple):
+    """An actor's process has said hello."""
+
+    actor: str
+    pid: int
+
+
+class Joined(NamedTuple):
+    """An actor has joined the pipeline."""
+
+    actor: str
+
+
+class Seen(NamedTuple):
+    """An actor gave a sign of life."""
+
+    actor: str
+
+
+class Concluded(NamedTuple):
+    """The coordinator has given its verdict."""
+
+    finished: Finished
+
+
+class Complained(NamedTuple):
+    """An actor says that it cannot go on."""
+
+    actor: str
+    exit_code: int
+    reason: str
+
+
+class Exited(NamedTuple):
+    """An actor's process has ended; a negative code is a signal."""
+
+    actor: str
+    code: int
+
+
+class Interrupted(NamedTuple):
+    """The user wants it to end."""
+
+
+class Ticked(NamedTuple):
+    """Time has passed; with it, each actor's processor time so far."""
+
+    now_ns: int
+    cpu_ns: Mapping[str, int]
+
+
+Event = Greeted | Joined | Seen | Concluded | Complained | Exited | Interrupted | Ticked
+
+
+class Tell(NamedTuple):
+    """Send a message to an actor."""
+
+    actor: str
+    message: Message
+
+
+class Kill(NamedTuple):
+    """Kill an actor's process."""
+
+    actor: str
+
+
+class Note(NamedTuple):
+    """Write a line to the supervisor's log."""
+
+    level: Level
+    text: str
+
+
+Action = Tell | Kill | Note
+Decision = tuple[State, list[Action]]
+
+
+def begin(roles: Mapping[str, str], now_ns: int, stall_s: float) -> State:
+    """Make the state of a run whose actors were just spawned."""
+    actors = {name: Watched(role, seen_ns=now_ns, busy_ns=now_ns) for name, role in roles.items()}
+    return State(actors, now_ns, stall_s, deadline_ns=now_ns + _ns(JOIN_S))
+
+
+def decide(state: State, event: Event) -> Decision:
+    """Say what follows from an event."""
+    return _RULES[type(event)](state, event)
+
+
+def _on_greeted(state: State, event: Greeted) -> Decision:
+    state = _step(state, event.actor, ActorEvent.HELLO)
+    state = _with_actor(state, event.actor, pid=event.pid, seen_ns=state.now_ns)
+    if state.actors[COORDINATOR].state is ActorState.SPAWNED:
+        return state, []
+    greeted = (name for name, actor in state.actors.items() if actor.state is ActorState.GREETED)
+    told = greeted if event.actor == COORDINATOR else (event.actor,)
+    return state, [Tell(name, Connect()) for name in told if name != COORDINATOR]
+
+
+def _on_joined(state: State, event: Joined) -> Decision:
+    state = _with_actor(_step(state, event.actor, ActorEvent.ATTACHED), event.actor, seen_ns=state.now_ns)
+    joined = all(actor.state is ActorState.RUNNING for actor in state.actors.values())
+    if joined and state.stage is Stage.STARTING:
+        return replace(state, stage=Stage.RUNNING), [Note("INFO", "All actors have joined")]
+    return state, []
+
+
+def _on_seen(state: State, event: Seen) -> Decision:
+    return _with_actor(state, event.actor, seen_ns=state.now_ns, busy_ns=state.now_ns), []
+
+
+def _on_concluded(state: State, event: Concluded) -> Decision:
+    state = replace(state, finished=event.finished)
+    return (state, []) if state.stage is Stage.KILLING else _stop_all(state)
+
+
+def _stop_all(state: State) -> Decision:
+    alive = [name for name, actor in state.actors.items() if actor.is_alive]
+    for name in alive:
+        state = _step(state, name, ActorEvent.STOP_SENT)
+    state = replace(state, stage=Stage.STOPPING, deadline_ns=state.now_ns + _ns(STOP_S))
+    return state, [Tell(name, Stop("the run is over")) for name in alive]
+
+
+def _on_complained(state: State, event: Complained) -> Decision:
+    return _in_trouble(state, Trouble(event.actor, event.exit_code, event.reason))
+
+
+def _on_exited(state: State, event: Exited) -> Decision:
+    clean = event.code == 0
+    before = state.actors[event.actor].state
+    state = _step(state, event.actor, ActorEvent.EXITED_CLEANLY if clean else ActorEvent.DIED)
+    state = replace(state, gone=state.gone | {event.actor})
+    actions: list[Action] = []
+    if state.actors[event.actor].state is ActorState.FAILED and before is not ActorState.FAILED:
+        reason = f"{event.actor} {_ending(event.code)}"
+        state, actions = _in_trouble(state, Trouble(event.actor, ExitCode.ACTOR_FAILED, reason))
+    if state.gone == frozenset(state.actors):
+        state = replace(state, stage=Stage.OVER)
+    return state, actions
+
+
+def _on_interrupted(state: State, _: Interrupted) -> Decision:
+    state = replace(state, interrupts=state.interrupts + 1)
+    if state.stage is Stage.RUNNING:
+        state = replace(state, stage=Stage.DRAINING, deadline_ns=state.now_ns + _ns(DRAIN_S))
+        return state, [
+            Note("WARNING", "Interrupted: draining; interrupt again to kill"),
+            Tell(COORDINATOR, Stop("interrupted")),
+        ]
+    if state.stage is Stage.STOPPING and state.interrupts == 1:
+        return state, []
+    return _kill_all(state)
+
+
+def _on_ticked(state: State, event: Ticked) -> Decision:
+    state = replace(state, now_ns=event.now_ns)
+    for name, cpu_ns in event.cpu_ns.items():
+        if cpu_ns > state.actors[name].cpu_ns:
+            state = _with_actor(state, name, cpu_ns=cpu_ns, busy_ns=event.now_ns)
+    trouble = _late(state) if event.now_ns > state.deadline_ns else _silent(state)
+    return (state, []) if trouble is None else _in_trouble(state, trouble)
+
+
+def _late(state: State) -> Trouble | None:
+    """Say who has missed the stage's deadline."""
+    if state.stage is Stage.STARTING:
+        missing = [name for name, actor in state.actors.items() if actor.state is not ActorState.RUNNING]
+        what = f"{', '.join(missing)} did not join within {JOIN_S:g} s"
+        return Trouble(missing[0], ExitCode.ACTOR_FAILED, what)
+    if state.stage is Stage.DRAINING:
+        what = f"the windows in flight were not handled within {DRAIN_S:g} s of the interrupt"
+        return Trouble(None, ExitCode.INTERRUPTED, what)
+    if state.stage is Stage.STOPPING:
+        left = [name for name in state.actors if name not in state.gone]
+        what = f"{', '.join(left)} did not stop within {STOP_S:g} s"
+        return Trouble(left[0], ExitCode.ACTOR_FAILED, what)
+    return _silent(state)
+
+
+def _silent(state: State) -> Trouble | None:
+    """Say who has been silent for too long."""
+    if state.stage not in (Stage.RUNNING, Stage.DRAINING):
+        return None
+    for name, actor in state.actors.items():
+        silent_s = (state.now_ns - actor.seen_ns) / 1e9
+        idle_s = (state.now_ns - actor.busy_ns) / 1e9
+        if silent_s > state.stall_s and (idle_s > state.stall_s or silent_s > BUSY_FACTOR * state.stall_s):
+            how = "stalled" if idle_s > state.stall_s else "busy with one window"
+            reason = f"{name} is {how}: no heartbeat for {silent_s:.1f} s"
+            return Trouble(name, ExitCode.ACTOR_FAILED, reason)
+    return None
+
+
+def _in_trouble(state: State, trouble: Trouble) -> Decision:
+    """Keep the first trouble and kill everyone; later ones are its consequences."""
+    if state.stage in (Stage.KILLING, Stage.OVER):
+        return state, []
+    state, actions = _kill_all(replace(state, trouble=state.trouble or trouble))
+    return state, [Note("ERROR", trouble.reason), *actions]
+
+
+def _kill_all(state: State) -> Decision:
+    left = [name for name in state.actors if name not in state.gone]
+    for name in left:
+        event = ActorEvent.SILENT if _is_blamed(state, name) else ActorEvent.STOP_SENT
+        state = _step(state, name, event)
+    return replace(state, stage=Stage.KILLING), [Kill(name) for name in left]
+
+
+def _is_blamed(state: State, name: str) -> bool:
+    return state.trouble is not None and state.trouble.actor == name
+
+
+def _step(state: State, name: str, event: ActorEvent) -> State:
+    """Move an actor along its table; where it has no such step, it stays."""
+    actor = state.actors[name]
+    if state.stage is Stage.KILLING and event is ActorEvent.DIED and actor.state is ActorState.STOPPING:
+        return _with_actor(state, name, state=ActorState.EXITED)
+    return _with_actor(state, name, state=ACTOR_TRANSITIONS.get((actor.state, event), actor.state))
+
+
+def _with_actor(run: State, name: str, **changes: Any) -> State:  # noqa: ANN401
+    return replace(run, actors={**run.actors, name: replace(run.actors[name], **changes)})
+
+
+def _ending(code: int) -> str:
+    """Say how a process ended."""
+    if code < 0:
+        return f"was killed by signal {-code}"
+    return f"exited with code {code}" if code else "exited before it was asked to"
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * 1e9)
+
+
+def alive(state: State) -> Iterator[str]:
+    """Name the actors whose process has not ended."""
+    return (name for name in state.actors if name not in state.gone)
+
+
+_RULES: Final[Mapping[type[Any], Callable[[State, Any], Decision]]] = {
+    Greeted: _on_greeted,
+    Joined: _on_joined,
+    Seen: _on_seen,
+    Concluded: _on_concluded,
+    Complained: _on_complained,
+    Exited: _on_exited,
+    Interrupted: _on_interrupted,
+    Ticked: _on_ticked,
+}

@@ -1,0 +1,197 @@
+"""The same roles in one process, without sockets: for notebooks, sweeps and fast tests.
+
+Messages wait in one queue and are handed over in the order in which they were sent. Results, journal, tables
+and logs are the same as those of a run by processes. A strategy that never returns cannot be stopped here.
+"""
+
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import Any
+
+from actors.assembly import build_role
+from actors.assembly.places import ActorSpec, RunPlaces, actor_roles
+from actors.coordinator import Coordinator
+from actors.domain.exit_codes import ExitCode
+from actors.domain.ports import DataError
+from actors.domain.roles import Done, Effect, Log, LogLines, Role, RoleError, Send, Wake
+from actors.domain.session_plan import SessionPlan
+from actors.runtime import clock
+from actors.runtime.framing import Framing, keep
+from actors.runtime.journal_files import JournalWriteError, JournalWriter
+from actors.runtime.logs import ActorLog
+from actors.runtime.strategy_loading import StrategyLoadError
+from actors.runtime.vitals import Vitals
+from actors.supervisor.decisions import COORDINATOR, Trouble
+from actors.supervisor.status import RunStatus
+from actors.supervisor.verdict import Verdict
+from actors.supervisor.watch import ActorLine, Watch
+from protocol import topics
+from protocol.errors import ProtocolError
+from protocol.lifecycle import ActorState
+from protocol.messages import Finished, Heartbeat, Message, Progress, Stop
+
+Show = Callable[[RunStatus], None]
+
+
+class InlinePipeline:
+    """One run in this process."""
+
+    def __init__(self, plan: SessionPlan, places: RunPlaces, watch: Watch, show: Show) -> None:
+        """`show` is called with a snapshot whenever the coordinator tells its progress."""
+        self._plan = plan
+        self._places = places
+        self._watch = watch
+        self._show = show
+        self._vitals = Vitals()
+        self._framing = Framing(places.run)
+        self._journal = JournalWriter(places.journal, places.run)
+        self._coordinator = Coordinator(COORDINATOR, plan)
+        self._roles: dict[str, Role] = {}
+        self._listeners: dict[str, list[Role]] = {}
+        self._logs: dict[str, ActorLog] = {}
+        self._queue: deque[tuple[Role, Message]] = deque()
+        self._acting = COORDINATOR
+        self._wake_at_ns: int | None = None
+        self._finished: Finished | None = None
+        self._interrupted = False
+        self._hands: Mapping[type[Any], Callable[[Any], None]] = {
+            Send: self._send,
+            Log: self._write,
+            LogLines: self._write_lines,
+            Wake: self._set_wake,
+            Done: lambda _: None,
+        }
+
+    def run(self) -> Verdict:
+        """Run to the end."""
+        trouble: Trouble | None = None
+        with ExitStack() as stack, self._catching_interrupts():
+            stack.enter_context(self._journal)
+            try:
+                self._build(stack)
+                self._play()
+            except DataError as error:
+                trouble = Trouble(self._acting, ExitCode.DATA_MISSING, str(error))
+            except (RoleError, ProtocolError, StrategyLoadError, JournalWriteError) as error:
+                trouble = Trouble(self._acting, ExitCode.ACTOR_FAILED, str(error))
+            if trouble is not None:
+                self._logs[self._acting].write("ERROR", trouble.reason)
+        return Verdict(self._exit_code(trouble), self._finished, trouble, self._snapshot(trouble))
+
+    def _build(self, stack: ExitStack) -> None:
+        for name, role in actor_roles(self._plan).items():
+            log = ActorLog(self._places.logs, name, self._plan.log_level, self._plan.timezone)
+            self._logs[name] = stack.enter_context(log)
+            self._acting = name
+            built = self._coordinator if name == COORDINATOR else self._build_role(name, role)
+            self._roles[name] = built
+            for topic in (*built.subscriptions, topics.to(name)):
+                self._listeners.setdefault(topic, []).append(built)
+
+    def _build_role(self, name: str, role: str) -> Role:
+        return build_role(ActorSpec(name, role, self._places), self._plan)
+
+    def _play(self) -> None:
+        coordinator = self._coordinator
+        self._perform(coordinator, coordinator.on_time(clock.monotonic_ns()))
+        self._perform(coordinator, coordinator.begin())
+        while self._finished is None:
+            self._perform(coordinator, coordinator.on_time(clock.monotonic_ns()))
+            if self._interrupted:
+                self._interrupted = False
+                self._perform(coordinator, coordinator.on_message(Stop("interrupted")))
+            elif self._queue:
+                role, message = self._queue.popleft()
+                self._hand_over(role, message)
+            else:
+                self._sleep()
+
+    def _hand_over(self, role: Role, message: Message) -> None:
+        started = clock.monotonic_ns()
+        self._perform(role, role.on_message(message))
+        self._vitals.handled(clock.monotonic_ns() - started)
+
+    def _perform(self, role: Role, effects: Iterable[Effect]) -> None:
+        self._acting = role.name
+        for effect in effects:
+            self._hands[type(effect)](effect)
+
+    def _sleep(self) -> None:
+        """Wait for the coordinator's deadline; without one nothing could ever happen again."""
+        if self._wake_at_ns is None:
+            raise RoleError("the run is stuck: no message is on its way and no deadline is set")
+        clock.sleep_until(self._wake_at_ns)
+        self._wake_at_ns = None
+        self._perform(self._coordinator, self._coordinator.on_time(clock.monotonic_ns()))
+        self._perform(self._coordinator, self._coordinator.on_wake())
+
+    def _send(self, effect: Send) -> None:
+        topic, message = effect
+        if topic in topics.JOURNALED:
+            keep(self._journal, topic, message, self._framing.encode(topic, message))
+        if topic.startswith(("report/", "ingest/")):
+            self._queue.append((self._coordinator, message))
+        elif topic.startswith("command/"):
+            self._on_command(message)
+        else:
+            self._queue.extend((role, message) for role in self._listeners.get(topic, ()))
+
+    def _on_command(self, message: Message) -> None:
+        if isinstance(message, Finished):
+            self._finished = message
+        elif isinstance(message, Progress):
+            self._watch.on_progress(message)
+            self._beat()
+            self._show(self._snapshot(None))
+
+    def _beat(self) -> None:
+        """Say for every role what it has done; memory and processor are the whole process's."""
+        now_ns, vitals = clock.monotonic_ns(), self._vitals
+        rss_bytes, peak_bytes, cpu_ns = vitals.rss_bytes, vitals.peak_rss_bytes, vitals.cpu_ns
+        for name, role in self._roles.items():
+            self._watch.on_heartbeat(
+                Heartbeat(name, role.windows, 0, role.bars, rss_bytes, peak_bytes, cpu_ns, 0, 0), now_ns
+            )
+
+    def _write(self, effect: Log) -> None:
+        self._logs[self._acting].write(effect.level, effect.text, effect.sim_ts)
+
+    def _write_lines(self, effect: LogLines) -> None:
+        self._logs[self._acting].write_lines(effect.texts, effect.sim_ts)
+
+    def _set_wake(self, effect: Wake) -> None:
+        self._wake_at_ns = effect.at_ns
+
+    def _snapshot(self, trouble: Trouble | None) -> RunStatus:
+        lines = {name: self._line(name, role) for name, role in actor_roles(self._plan).items()}
+        reason = trouble.reason if trouble else None
+        return self._watch.snapshot(lines, "running", clock.monotonic_ns(), reason)
+
+    def _line(self, name: str, role: str) -> ActorLine:
+        state = ActorState.RUNNING if name in self._roles else ActorState.SPAWNED
+        return ActorLine(role, self._vitals.pid, ActorState.EXITED if self._finished else state)
+
+    def _exit_code(self, trouble: Trouble | None) -> ExitCode:
+        if trouble is not None:
+            return ExitCode(trouble.exit_code)
+        interrupted = self._finished is None or self._finished.interrupted
+        return ExitCode.INTERRUPTED if interrupted else ExitCode.DONE
+
+    @contextmanager
+    def _catching_interrupts(self) -> Iterator[None]:
+        """Obey the first SIGINT or SIGTERM between two messages, the second at once."""
+        before = {
+            number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _interrupt(self, number: int, _frame: FrameType | None) -> None:
+        self._interrupted = True
+        signal.signal(number, signal.default_int_handler)

@@ -1,0 +1,182 @@
+"""From a configuration to a finished run: plan, run folder, actors, summary, exit code."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from actors.config import ConfigError, Overrides, Problem, SessionConfig, load_config
+from actors.domain.exit_codes import ExitCode
+from actors.domain.session_flow import TAG
+from actors.domain.session_plan import SessionPlan
+from actors.runtime import clock
+from actors.runtime.calendars import Calendars
+from actors.runtime.logs import ActorLog
+from actors.runtime.store import Catalog
+from actors.runtime.transport import Endpoints, SocketPathTooLong
+from actors.supervisor.console import QuietScreen, Screen, open_console, print_plan, print_summary
+from actors.supervisor.inline import InlinePipeline
+from actors.supervisor.pipeline import Pipeline
+from actors.supervisor.planner import make_plan, portable
+from actors.supervisor.post_mortem import examine
+from actors.supervisor.processes import Processes
+from actors.supervisor.run_folder import RunFolder, RunFolderError, environment, remove_stale_sockets
+from actors.supervisor.salvage import salvage_tables
+from actors.supervisor.status import RunStatus
+from actors.supervisor.summary import Json, Outcome, build_summary
+from actors.supervisor.verdict import Verdict
+from actors.supervisor.watch import Watch
+from protocol.errors import ProtocolError
+
+STATUS_S: Final = 0.5
+"""How old `status.json` may be while nothing but figures change."""
+
+
+@dataclass(frozen=True)
+class LaunchOptions:
+    """What the command line adds to a configuration."""
+
+    runs: Path
+    inline: bool
+    as_json: bool
+
+
+def launch(
+    config_path: Path, overrides: Overrides, options: LaunchOptions, processes: Processes | None
+) -> ExitCode:
+    """Do a whole run. `processes` is None for one in this process.
+
+    Raises ConfigError and DataError before anything is started.
+    """
+    began_ns = clock.monotonic_ns()
+    config = load_config(config_path, overrides)
+    plan = make_plan(config, Catalog(config.catalog_path), Calendars(), config_path)
+    folder = _make_folder(options.runs, config)
+    try:
+        return _Launch(plan, folder, options, began_ns).run(config, processes)
+    finally:
+        folder.close()
+
+
+def _make_folder(runs: Path, config: SessionConfig) -> RunFolder:
+    remove_stale_sockets()
+    try:
+        folder = RunFolder(runs, config.session_name, config.catalog_path)
+    except RunFolderError as error:
+        raise ConfigError(None, (Problem("--runs", str(error)),)) from error
+    try:
+        Endpoints(folder.places.sockets).check()
+    except SocketPathTooLong as error:
+        folder.remove()
+        raise ConfigError(None, (Problem("TMPDIR", str(error)),)) from error
+    return folder
+
+
+class _Launch:
+    """One run, once its folder is there."""
+
+    def __init__(self, plan: SessionPlan, folder: RunFolder, options: LaunchOptions, began_ns: int) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._places = folder.places
+        self._options = options
+        self._began_ns = began_ns
+        self._console = open_console(quiet=options.as_json)
+        self._screen = QuietScreen() if options.as_json else Screen(self._console)
+        self._watch = Watch(plan, folder.name, began_ns)
+        self._status_key: object = None
+        self._status_s = 0.0
+
+    def run(self, config: SessionConfig, processes: Processes | None) -> ExitCode:
+        with ActorLog(self._places.logs, "supervisor", self._plan.log_level, self._plan.timezone) as log:
+            self._prepare(config, log)
+            print_plan(self._console, self._plan)
+            self._screen.start(self._plan)
+            try:
+                verdict = self._live(processes, log)
+            finally:
+                self._screen.stop()
+            summary = self._conclude(verdict, log)
+        self._report(summary)
+        return verdict.exit_code
+
+    def _prepare(self, config: SessionConfig, log: ActorLog) -> None:
+        """Write down what is known before the start."""
+        self._folder.write_json("config.json", config.as_json())
+        self._folder.write_json("plan.json", msgspec.to_builtins(portable(self._plan)))
+        self._folder.write_json("environment.json", environment())
+        self._places.plan.write_bytes(msgspec.json.encode(self._plan))
+        first, last = self._plan.sessions[0].date, self._plan.sessions[-1].date
+        for line in (
+            "2.a: SystemManager - Loading configuration",
+            f"2.a: Complete - Config loaded: {self._plan.name}",
+            "2.b: SystemManager - Initializing managers",
+            f"2.c: Complete - Backtest window set: {first} to {last}",
+            "2.d: Complete - SessionData created",
+        ):
+            log.write("INFO", TAG + line)
+        for warning in self._plan.warnings:
+            log.write("WARNING", warning)
+
+    def _live(self, processes: Processes | None, log: ActorLog) -> Verdict:
+        if processes is None:
+            return InlinePipeline(self._plan, self._places, self._watch, self._show).run()
+        pipeline = Pipeline(self._plan, self._places, processes, log, self._watch)
+        pipeline.start()
+        for line in (
+            "2.e: Complete - Actor processes created",
+            "2.f: Complete - Actors wired",
+            "2.g: Complete - SessionCoordinator started",
+            "2.h: SystemManager - State set to RUNNING",
+            "2: Complete - SystemManager.start() finished",
+        ):
+            log.write("INFO", TAG + line)
+        return pipeline.run(self._show)
+
+    def _show(self, status: RunStatus) -> None:
+        self._screen.update(status)
+        states = tuple(actor.state for actor in status.actors.values())
+        key = (status.state, status.phase, status.session, states)
+        if key != self._status_key or status.elapsed_s - self._status_s >= STATUS_S:
+            self._status_key, self._status_s = key, status.elapsed_s
+            self._write_status(status)
+
+    def _write_status(self, status: RunStatus) -> None:
+        self._folder.write_json("status.json", msgspec.to_builtins(status))
+
+    def _conclude(self, verdict: Verdict, log: ActorLog) -> Json:
+        """Write what the run came to, after a failure from the journal."""
+        if verdict.finished is None:
+            self._salvage(log)
+        failure = None
+        if verdict.trouble is not None:
+            failure = examine(self._places, verdict.trouble, self._watch.sim_time)
+        done = len(self._plan.sessions) if verdict.exit_code is ExitCode.DONE else self._watch.sessions_done
+        outcome = Outcome(
+            run=self._folder.name,
+            status=verdict.word,
+            exit_code=verdict.exit_code,
+            wall_s=(clock.monotonic_ns() - self._began_ns) / 1e9,
+            sessions_done=done,
+            peak_rss_bytes=self._watch.peak_rss_bytes(),
+            failure=failure,
+        )
+        summary = build_summary(self._plan, verdict.finished, outcome)
+        self._folder.write_json("summary.json", summary)
+        self._write_status(msgspec.structs.replace(verdict.last, state=verdict.word))
+        log.write("INFO", f"The run ended: {verdict.word}, exit code {int(verdict.exit_code)}")
+        return summary
+
+    def _salvage(self, log: ActorLog) -> None:
+        try:
+            salvage_tables(self._plan, self._places)
+        except (ProtocolError, OSError) as error:
+            log.write("ERROR", f"The tables could not be made from the journal: {error}")
+
+    def _report(self, summary: Json) -> None:
+        if self._options.as_json:
+            print(json.dumps(summary))  # noqa: T201  (what a program reads)
+        else:
+            print_summary(self._console, summary, self._places.folder)

@@ -1,0 +1,169 @@
+"""The supervisor's hand: runs the actors as processes and carries out what `decide` says.
+
+One thread, one poller: commands from actors, ends of processes, signals, time. It has no ifs about policy.
+"""
+
+import signal
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Final
+
+from actors.assembly.places import ActorSpec, RunPlaces, actor_roles
+from actors.domain.exit_codes import ExitCode
+from actors.domain.session_plan import SessionPlan
+from actors.runtime import clock
+from actors.runtime.framing import Framing
+from actors.runtime.logs import ActorLog
+from actors.runtime.transport import Endpoints, Rejected, SupervisorLink
+from actors.supervisor import decisions
+from actors.supervisor.decisions import Event, Kill, Note, Stage, Tell
+from actors.supervisor.processes import Processes
+from actors.supervisor.status import RunState, RunStatus
+from actors.supervisor.verdict import Verdict
+from actors.supervisor.watch import ActorLine, Watch
+from protocol.messages import Attached, Failed, Finished, Heartbeat, Hello, Message, Progress
+
+TICK_S: Final = 0.25
+_STATES: Final[Mapping[Stage, RunState]] = {
+    Stage.STARTING: "starting",
+    Stage.RUNNING: "running",
+    Stage.DRAINING: "stopping",
+    Stage.STOPPING: "stopping",
+    Stage.KILLING: "stopping",
+    Stage.OVER: "stopping",
+}
+
+
+class Pipeline:
+    """One run by processes, from spawning to the last exit."""
+
+    def __init__(
+        self, plan: SessionPlan, places: RunPlaces, processes: Processes, log: ActorLog, watch: Watch
+    ) -> None:
+        """Bind the supervisor's socket; nothing is started yet."""
+        self._places = places
+        self._roles = actor_roles(plan)
+        self._processes = processes
+        self._log = log
+        self._watch = watch
+        self._link = SupervisorLink(Endpoints(places.sockets), Framing(places.run))
+        self._signals, self._signals_in = socket.socketpair()
+        now_ns = clock.monotonic_ns()
+        self._state = decisions.begin(self._roles, now_ns, plan.flow.stall_s)
+        self._next_tick_ns = now_ns
+        self._hands: dict[type[Any], Callable[[Any], None]] = {
+            Tell: self._tell,
+            Kill: self._kill,
+            Note: self._note,
+        }
+
+    def start(self) -> None:
+        """Start every actor."""
+        for name, role in self._roles.items():
+            self._link.watch(self._processes.start(ActorSpec(name, role, self._places)))
+
+    def run(self, show: Callable[[RunStatus], None]) -> Verdict:
+        """Run until every process has ended; `show` is called with snapshots, a few a second."""
+        with self._catching_signals():
+            while self._state.stage is not Stage.OVER:
+                self._turn()
+                show(self._snapshot())
+        self._link.close()
+        return self._verdict()
+
+    def _turn(self) -> None:
+        wait_s = (self._next_tick_ns - clock.monotonic_ns()) / 1e9
+        for arrival in self._link.poll(wait_s):
+            if isinstance(arrival, Rejected):
+                self._log.write("WARNING", f"Dropped: {arrival.reason}")
+            else:
+                self._take(arrival.message)
+        for _ in self._interrupts():
+            self._apply(decisions.Interrupted())
+        for name, code, descriptor in self._processes.reap():
+            self._link.unwatch(descriptor)
+            self._apply(decisions.Exited(name, code))
+        self._tick()
+
+    def _take(self, message: Message) -> None:
+        """Translate an actor's message into an event."""
+        match message:
+            case Hello():
+                self._apply(decisions.Greeted(message.actor, message.pid))
+            case Attached():
+                self._apply(decisions.Joined(message.actor))
+            case Heartbeat():
+                self._watch.on_heartbeat(message, clock.monotonic_ns())
+                self._apply(decisions.Seen(message.actor))
+            case Progress():
+                self._watch.on_progress(message)
+            case Finished():
+                self._apply(decisions.Concluded(message))
+            case Failed():
+                self._apply(decisions.Complained(message.actor, message.exit_code, message.reason))
+            case _:
+                self._log.write("WARNING", f"Unexpected {type(message).__name__}")
+
+    def _tick(self) -> None:
+        now_ns = clock.monotonic_ns()
+        if now_ns >= self._next_tick_ns:
+            self._next_tick_ns = now_ns + round(TICK_S * 1e9)
+            self._apply(decisions.Ticked(now_ns, self._processes.cpu_ns()))
+
+    def _apply(self, event: Event) -> None:
+        self._state, actions = decisions.decide(self._state, event)
+        for action in actions:
+            self._hands[type(action)](action)
+
+    def _tell(self, action: Tell) -> None:
+        if not self._link.send(action.actor, action.message):
+            self._log.write("WARNING", f"{action.actor} is not connected")
+
+    def _kill(self, action: Kill) -> None:
+        self._processes.kill(action.actor)
+
+    def _note(self, action: Note) -> None:
+        self._log.write(action.level, action.text)
+
+    def _interrupts(self) -> bytes:
+        """Read the signals that have come, one byte each."""
+        try:
+            return self._signals.recv(64)
+        except BlockingIOError:
+            return b""
+
+    @contextmanager
+    def _catching_signals(self) -> Iterator[None]:
+        """Turn SIGINT and SIGTERM into bytes on a socket that wakes the poller."""
+        for end in (self._signals, self._signals_in):
+            end.setblocking(False)
+        self._link.watch(self._signals.fileno())
+        before = {number: signal.signal(number, _ignore) for number in (signal.SIGINT, signal.SIGTERM)}
+        descriptor = signal.set_wakeup_fd(self._signals_in.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(descriptor)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            self._signals.close()
+            self._signals_in.close()
+
+    def _snapshot(self) -> RunStatus:
+        lines = {
+            name: ActorLine(actor.role, actor.pid, actor.state) for name, actor in self._state.actors.items()
+        }
+        trouble = self._state.trouble
+        return self._watch.snapshot(
+            lines, _STATES[self._state.stage], clock.monotonic_ns(), trouble.reason if trouble else None
+        )
+
+    def _verdict(self) -> Verdict:
+        state = self._state
+        return Verdict(ExitCode(state.exit_code), state.finished, state.trouble, self._snapshot())
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """Let the wake-up descriptor tell; without a handler there would be no wake-up."""

@@ -1,0 +1,224 @@
+"""From a configuration and what storage holds to the plan of a run, or to all that stands against it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from pathlib import Path, PurePath
+
+import msgspec
+
+from actors.config import ConfigError, Problem, SessionConfig
+from actors.domain.calendar_table import (
+    CalendarError,
+    CalendarSource,
+    CalendarTable,
+    NoSession,
+    OutsideCalendar,
+    holidays_between,
+    sessions_before,
+    sessions_between,
+)
+from actors.domain.indicators import bars_needed
+from actors.domain.intervals import Interval
+from actors.domain.ports import BarSource, DataError
+from actors.domain.session_plan import (
+    PLAN_VERSION,
+    IndicatorSpec,
+    Session,
+    SessionPlan,
+    Stream,
+    Warmup,
+)
+from actors.domain.stream_decision import decide_streams
+from actors.supervisor.demand import Demand, configured_indicators, gather_demand
+from actors.supervisor.inventory import StockTaker, check_run, history_warnings
+from actors.supervisor.settings import flow, rules, strategies, trading
+from actors.supervisor.wording import listed
+
+
+def make_plan(
+    config: SessionConfig, source: BarSource, calendars: CalendarSource, path: Path | None = None
+) -> SessionPlan:
+    """Plan a run. `path` is the configuration's file, which errors name.
+
+    Raises ConfigError, and DataError where storage lacks what the run cannot do without.
+    """
+    try:
+        return _plan(config, source, calendars)
+    except ConfigError as error:
+        raise ConfigError(path, error.problems) from error
+
+
+def portable(plan: SessionPlan) -> SessionPlan:
+    """Leave out what holds on this machine only: the catalog's place, and the folders of strategy files."""
+    named = tuple(
+        msgspec.structs.replace(strategy, target=_without_folder(strategy.target))
+        for strategy in plan.strategies
+    )
+    return msgspec.structs.replace(plan, catalog="", strategies=named)
+
+
+def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -> SessionPlan:
+    first, last = config.backtest_start_date, config.backtest_end_date
+    table = _calendar(config, calendars)
+    sessions = _sessions(table, first, last)
+    demand = gather_demand(config)
+    streams = _streams(config, source, demand)
+    _check_served(demand, streams)
+    history = _history(table, sessions, streams)
+    served = tuple(stream for stream in streams if stream.label != "IGNORED")
+    inventory = StockTaker(source, served, config.derived.min_coverage).count(history, sessions)
+    check_run(served, inventory.stored, sessions, str(config.catalog_path))
+    warmups = tuple(_warmups(demand.indicators(), served, inventory.history_bars))
+    return SessionPlan(
+        version=PLAN_VERSION,
+        name=config.session_name,
+        calendar=config.calendar,
+        timezone=table.timezone,
+        first_date=str(first),
+        last_date=str(last),
+        catalog=str(config.catalog_path),
+        symbols=config.session_data_config.symbols,
+        sessions=sessions,
+        history=history,
+        holidays=tuple(str(day) for day in holidays_between(table, first, last)),
+        streams=streams,
+        stored=inventory.stored,
+        warmups=warmups,
+        strategies=strategies(config),
+        warnings=(
+            *config.warnings(),
+            *_reader_warnings(config),
+            *history_warnings(served, inventory.stored, history),
+            *_warmup_warnings(warmups),
+        ),
+        flow=flow(config),
+        rules=rules(config),
+        trading=trading(config),
+        log_steps=config.logging.steps,
+        log_level=config.logging.level,
+    )
+
+
+def _calendar(config: SessionConfig, calendars: CalendarSource) -> CalendarTable:
+    try:
+        return calendars.table(config.calendar, config.backtest_end_date)
+    except CalendarError as error:
+        raise _refusal("exchange_group", str(error)) from error
+
+
+def _sessions(table: CalendarTable, first: date, last: date) -> tuple[Session, ...]:
+    outside = [
+        Problem(f"backtest_config.{field}", f"{day} is outside calendar {table.name}: it {_covers(table)}")
+        for field, day in (("start_date", first), ("end_date", last))
+        if not table.covers(day)
+    ]
+    if outside:
+        raise ConfigError(None, tuple(outside))
+    try:
+        return sessions_between(table, first, last)
+    except NoSession as error:
+        message = (
+            f"calendar {table.name} has no session from start_date {first} to end_date {last}; "
+            "choose dates with at least one session between them"
+        )
+        raise _refusal("backtest_config", message) from error
+
+
+def _covers(table: CalendarTable) -> str:
+    return f"covers the years {table.first.year} to {table.last.year}, {table.first} to {table.last}"
+
+
+def _history(
+    table: CalendarTable, sessions: tuple[Session, ...], streams: Iterable[Stream]
+) -> tuple[Session, ...]:
+    count = max((stream.history_sessions for stream in streams if stream.label != "IGNORED"), default=0)
+    try:
+        return sessions_before(table, date.fromisoformat(sessions[0].date), count)
+    except OutsideCalendar as error:
+        message = f"{error}; ask for fewer trailing sessions, or start later"
+        raise _refusal("session_data_config.historical", message) from error
+
+
+def _streams(config: SessionConfig, source: BarSource, demand: Demand) -> tuple[Stream, ...]:
+    symbols = config.session_data_config.symbols
+    stored = {symbol: source.stored_intervals(symbol) for symbol in symbols}
+    absent = [symbol for symbol, intervals in stored.items() if not intervals]
+    if absent:
+        raise DataError(_no_data(absent, source, config.catalog_path))
+    parsed = {symbol: tuple(map(Interval.parse, texts)) for symbol, texts in stored.items()}
+    streams = decide_streams(symbols, tuple(demand.requests()), parsed)
+    _check_something_served(streams, config.catalog_path)
+    return streams
+
+
+def _no_data(absent: list[str], source: BarSource, catalog: Path) -> str:
+    there = source.symbols()
+    held = f"it holds {listed(there)}" if there else "it holds no symbol"
+    return (
+        f"{catalog} has no bars of {listed(absent)}; {held}. "
+        "Import the data, correct session_data_config.symbols, or name another catalog in catalog.path"
+    )
+
+
+def _check_something_served(streams: tuple[Stream, ...], catalog: Path) -> None:
+    served = {stream.symbol for stream in streams if stream.label != "IGNORED"}
+    reasons = [
+        f"\n  {stream.symbol} {stream.interval}: {stream.reason}"
+        for stream in streams
+        if stream.symbol not in served
+    ]
+    if reasons:
+        found = "".join(reasons)
+        raise DataError(
+            f"{catalog} holds nothing that these streams can be made of:{found}\n"
+            "Import shorter bars, or change session_data_config.streams"
+        )
+
+
+def _check_served(demand: Demand, streams: tuple[Stream, ...]) -> None:
+    """Refuse a plan that ignores what a strategy or an indicator cannot do without."""
+    problems = tuple(
+        Problem(reader.where, f"{reader.name} needs {stream.interval} of {stream.symbol}: {stream.reason}")
+        for reader in demand.readers
+        for stream in streams
+        if stream.label == "IGNORED" and Interval.parse(stream.interval) in reader.intervals
+    )
+    if problems:
+        raise ConfigError(None, problems)
+
+
+def _warmups(
+    indicators: Iterable[IndicatorSpec], served: tuple[Stream, ...], history_bars: Mapping[int, int]
+) -> Iterator[Warmup]:
+    for spec in indicators:
+        needed = bars_needed(spec)
+        for stream in served:
+            if stream.interval == spec.interval:
+                yield Warmup(spec.key, stream.symbol, needed, history_bars[stream.id])
+
+
+def _warmup_warnings(warmups: Iterable[Warmup]) -> Iterator[str]:
+    cold: dict[tuple[str, int], list[str]] = {}
+    for warmup in warmups:
+        if warmup.bars_in_history < warmup.bars_needed:
+            found = f"{warmup.symbol} {warmup.bars_in_history}"
+            cold.setdefault((warmup.indicator, warmup.bars_needed), []).append(found)
+    for (indicator, needed), given in cold.items():
+        yield (
+            f"{indicator} has no value at first: it needs {needed} bars, and history gives {listed(given)}; "
+            "session_data_config.historical.data gives more"
+        )
+
+
+def _reader_warnings(config: SessionConfig) -> Iterator[str]:
+    if configured_indicators(config) and not config.session_data_config.strategies:
+        yield "session_data_config.indicators.session: there is no strategy that could read them"
+
+
+def _without_folder(target: str) -> str:
+    place, _, name = target.rpartition(":")
+    return f"{PurePath(place).name}:{name}" if place.endswith(".py") else target
+
+
+def _refusal(where: str, message: str) -> ConfigError:
+    return ConfigError(None, (Problem(where, message),))

@@ -1,0 +1,40 @@
+"""Find out what a failed actor last said."""
+
+from pathlib import Path
+from typing import Final
+
+from actors.assembly.places import RunPlaces
+from actors.supervisor.decisions import Trouble
+from actors.supervisor.summary import Failure
+
+TAIL_BYTES: Final = 65_536
+TAIL_LINES: Final = 12
+
+
+def last_lines(path: Path, lines: int = TAIL_LINES) -> tuple[str, ...]:
+    """Read the last lines of a text file; none where there is no such file."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - TAIL_BYTES))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ()
+    return tuple(text.splitlines()[-lines:])
+
+
+def examine(places: RunPlaces, trouble: Trouble, sim_time: str | None) -> Failure:
+    """Describe a failure: the actor, the step, its last lines, and what to do."""
+    tail: tuple[str, ...] = ()
+    if trouble.actor is not None:
+        tail = last_lines(places.logs / f"{trouble.actor}.log")
+        tail += last_lines(places.logs / f"{trouble.actor}.out")
+    log = f"logs/{trouble.actor}.log" if trouble.actor else "logs/"
+    return Failure(
+        actor=trouble.actor,
+        reason=trouble.reason,
+        log_tail=tail,
+        step=sim_time,
+        advice=f"See {log} in the run folder; the tables hold everything up to the failure. Mend the cause "
+        "and launch again.",
+    )

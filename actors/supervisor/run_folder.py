@@ -1,0 +1,149 @@
+"""The folder that a run leaves behind, and the private one for its sockets.
+
+Every file is written under a temporary name and renamed, so that a reader never sees half of one.
+"""
+
+import fcntl
+import json
+import os
+import platform
+import re
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any, Final
+
+from actors.assembly.places import RunPlaces
+from actors.runtime import clock
+from protocol.version import PROTOCOL_VERSION
+
+SOCKETS_PREFIX: Final = "sessionflow-"
+STALE_S: Final = 60.0
+PACKAGES: Final = (
+    "sessionflow",
+    "exchange_calendars",
+    "msgspec",
+    "numpy",
+    "pyarrow",
+    "pydantic",
+    "pyzmq",
+    "TA-Lib",
+)
+
+
+class RunFolderError(Exception):
+    """The run folder cannot be made; the message says why and what to do."""
+
+
+class RunFolder:
+    """One run's folders, locked for as long as the run goes on."""
+
+    def __init__(self, runs: Path, session_name: str, catalog: Path) -> None:
+        """Make a new folder below `runs`, point `latest` at it and make a private folder for sockets.
+
+        Raises RunFolderError.
+        """
+        try:
+            folder = _new_folder(runs, session_name)
+            self._lock = _locked(folder / "lock")
+            sockets = Path(tempfile.mkdtemp(prefix=SOCKETS_PREFIX))
+        except OSError as error:
+            problem = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+            raise RunFolderError(
+                f"cannot make a run folder in {runs} ({problem}): "
+                "choose a folder that you may write to with --runs DIR"
+            ) from error
+        self._sockets_lock = _locked(sockets / "lock")
+        self.places = RunPlaces(folder, sockets, catalog, run=secrets.randbits(63))
+        _point_latest(runs, folder)
+
+    @property
+    def name(self) -> str:
+        """The folder's name, which names the run."""
+        return self.places.folder.name
+
+    def write_json(self, name: str, content: Any) -> None:  # noqa: ANN401  (whatever JSON can hold)
+        """Write a JSON file, whole or not at all."""
+        write_atomically(self.places.folder / name, json.dumps(content, indent=2).encode() + b"\n")
+
+    def remove(self) -> None:
+        """Undo it all: nothing was run."""
+        self.close()
+        shutil.rmtree(self.places.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Remove the sockets and let go of the locks."""
+        shutil.rmtree(self.places.sockets, ignore_errors=True)
+        for lock in (self._lock, self._sockets_lock):
+            os.close(lock)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name and rename it."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def environment() -> Mapping[str, Any]:
+    """Say what a run ran on: versions and sizes, no names and no paths."""
+    installed = {found.metadata["Name"]: found.version for found in distributions()}
+    names = {name.lower(): version for name, version in installed.items() if name}
+    return {
+        "python": platform.python_version(),
+        "implementation": sys.implementation.name,
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "protocol": PROTOCOL_VERSION,
+        "packages": {name: names.get(name.lower()) for name in PACKAGES},
+    }
+
+
+def remove_stale_sockets() -> None:
+    """Remove socket folders of runs whose supervisor was killed: old enough, ours, and no longer locked."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{SOCKETS_PREFIX}*"):
+        try:
+            status = folder.lstat()
+            old = clock.now_utc().timestamp() - status.st_mtime > STALE_S
+            if old and status.st_uid == os.getuid() and not _is_locked(folder / "lock"):
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue
+
+
+def _new_folder(runs: Path, session_name: str) -> Path:
+    slug = re.sub(r"[^a-z0-9]+", "-", session_name.lower()).strip("-")[:40] or "run"
+    name = f"{clock.now_utc():%Y%m%d-%H%M%S}-{slug}-{secrets.token_hex(2)}"
+    folder = runs.absolute() / name
+    for part in ("logs", "journal", "tables"):
+        (folder / part).mkdir(parents=True)
+    return folder
+
+
+def _locked(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return descriptor
+
+
+def _is_locked(path: Path) -> bool:
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _point_latest(runs: Path, folder: Path) -> None:
+    """Point `latest` at a run; relative, so that the folder can be moved."""
+    temporary = runs / f".latest-{folder.name}"
+    temporary.symlink_to(folder.name)
+    temporary.replace(runs / "latest")

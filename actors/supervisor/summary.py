@@ -1,0 +1,190 @@
+"""Build what `summary.json` holds. What is not known, as when a run ended too early, is null, never 0."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+from actors.domain.grid import event_times
+from actors.domain.intervals import NS_PER_S, Interval
+from actors.domain.session_plan import Session, SessionPlan, Stream
+from protocol.messages import Finished, StreamTotal
+
+SUMMARY_VERSION: Final = 1
+ALL_THERE: Final = 100.0
+NEARLY_ALL: Final = 99.99
+BAR_COUNTS: Final = ("expected", "delivered", "missing", "duplicates", "rejected")
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a run failed."""
+
+    actor: str | None
+    """Whose failure it was; None where it was the supervisor's or nobody's."""
+    reason: str
+    log_tail: tuple[str, ...] = ()
+    """The actor's last log lines."""
+    step: str | None = None
+    """The simulated time it had reached, exchange-local."""
+    advice: str | None = None
+    """What to do about it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What the supervisor knows of a run that is over."""
+
+    run: str
+    """The run folder's name."""
+    status: Literal["done", "failed", "interrupted"]
+    exit_code: int
+    wall_s: float
+    """From the command's start to now."""
+    sessions_done: int
+    peak_rss_bytes: Mapping[str, int] = field(default_factory=dict)
+    restarts: int = 0
+    failure: Failure | None = None
+
+
+def build_summary(plan: SessionPlan, finished: Finished | None, outcome: Outcome) -> Json:
+    """Put plan, verdict and outcome together; `finished` is None where the coordinator never gave one."""
+    return {
+        "version": SUMMARY_VERSION,
+        "run": outcome.run,
+        "status": outcome.status,
+        "exit_code": outcome.exit_code,
+        "sessions": [_session(plan, session, outcome.sessions_done) for session in plan.sessions],
+        **_market_figures(plan, finished),
+        "signals": _signals(plan, finished),
+        "digest": _digests(finished),
+        "wall_s": _wall(finished, outcome.wall_s),
+        "bars_per_s": _rate(finished, outcome.wall_s),
+        "peak_rss_bytes": dict(outcome.peak_rss_bytes),
+        "restarts": outcome.restarts,
+        "suppressed_derived": finished.suppressed if finished else None,
+        "warnings": list(_warnings(plan)),
+        "failure": _failure(outcome.failure),
+    }
+
+
+def _session(plan: SessionPlan, session: Session, done: int) -> Json:
+    zone = ZoneInfo(plan.timezone)
+    return {
+        "date": session.date,
+        "kind": session.kind,
+        "open": _local(session.open_ns, zone),
+        "close": _local(session.close_ns, zone),
+        "steps": _steps(plan, session) if session.index < done else None,
+    }
+
+
+def _local(instant_ns: int, zone: ZoneInfo) -> str:
+    return datetime.fromtimestamp(instant_ns // NS_PER_S, zone).isoformat()
+
+
+def _steps(plan: SessionPlan, session: Session) -> int:
+    intervals = {Interval.parse(stream.interval) for stream in plan.base_streams}
+    return len(event_times(session, tuple(sorted(intervals))))
+
+
+def _market_figures(plan: SessionPlan, finished: Finished | None) -> Json:
+    totals = {total.stream: total for total in finished.streams} if finished else {}
+    counts = {symbol: _counts(streams, totals) for symbol, streams in _base_streams(plan)}
+    checked = plan.rules.quality_enabled
+    return {
+        "bars": {symbol: found if checked else _unchecked(found) for symbol, found in counts.items()},
+        "derived": _derived(plan, totals),
+        "quality": {symbol: _score(found, checked=checked) for symbol, found in counts.items()},
+        "gaps": {symbol: _sum(streams, totals, "gaps") for symbol, streams in _base_streams(plan)},
+    }
+
+
+def _base_streams(plan: SessionPlan) -> Iterator[tuple[str, list[Stream]]]:
+    """Give every symbol that is read from storage with its streams, in the run's order."""
+    for symbol in plan.symbols:
+        streams = [stream for stream in plan.base_streams if stream.symbol == symbol]
+        if streams:
+            yield symbol, streams
+
+
+def _counts(streams: list[Stream], totals: Mapping[int, StreamTotal]) -> Json:
+    fields = {name: "bars" if name == "delivered" else name for name in BAR_COUNTS}
+    return {name: _sum(streams, totals, column) for name, column in fields.items()}
+
+
+def _sum(streams: list[Stream], totals: Mapping[int, StreamTotal], column: str) -> int | None:
+    known = [getattr(totals[stream.id], column) for stream in streams if stream.id in totals]
+    return sum(known) if known else None
+
+
+def _unchecked(counts: Json) -> Json:
+    """Without a quality check only what was delivered is known."""
+    return dict.fromkeys(BAR_COUNTS) | {"delivered": counts["delivered"]}
+
+
+def _score(counts: Json, *, checked: bool) -> float | None:
+    """Give the score in two decimals; it is 100 only where nothing is missing, or nothing was checked."""
+    expected, missing = counts["expected"], counts["missing"]
+    if expected is None:
+        return None
+    if not checked or not missing:
+        return ALL_THERE
+    return float(min(round(100 * (expected - missing) / expected, 2), NEARLY_ALL))
+
+
+def _derived(plan: SessionPlan, totals: Mapping[int, StreamTotal]) -> Json:
+    counts: dict[str, Json] = {}
+    for stream in plan.served:
+        if stream.label == "GENERATED":
+            counts.setdefault(stream.interval, {})[stream.symbol] = _sum([stream], totals, "bars")
+    return counts
+
+
+def _signals(plan: SessionPlan, finished: Finished | None) -> Json:
+    by_actor = finished.signals if finished else {}
+    return {
+        "emitted": sum(by_actor.values()) if finished else None,
+        "by_strategy": {
+            spec.name: by_actor.get(spec.actor, 0) if finished else None for spec in plan.strategies
+        },
+    }
+
+
+def _digests(finished: Finished | None) -> Json:
+    return {
+        "data": finished.data_digest if finished else None,
+        "stream": finished.stream_digest if finished else None,
+        "signals": finished.signals_digest if finished else None,
+    }
+
+
+def _wall(finished: Finished | None, total_s: float) -> Json:
+    phases = finished.phase_wall_ns if finished else {}
+    walls = {name.lower(): round(wall_ns / NS_PER_S, 6) for name, wall_ns in phases.items()}
+    return walls | {"total": round(total_s, 6)}
+
+
+def _rate(finished: Finished | None, total_s: float) -> float | None:
+    return round(finished.bars / total_s, 1) if finished and total_s > 0 else None
+
+
+def _warnings(plan: SessionPlan) -> Iterator[str]:
+    yield from plan.warnings
+    if not plan.rules.quality_enabled:
+        yield "quality was not checked (enable_quality is false): a score of 100 is assumed"
+
+
+def _failure(failure: Failure | None) -> Json | None:
+    if failure is None:
+        return None
+    return {
+        "actor": failure.actor,
+        "step": failure.step,
+        "reason": failure.reason,
+        "advice": failure.advice,
+        "log_tail": list(failure.log_tail),
+    }

@@ -1,0 +1,10 @@
+"""How messages write what may be long."""
+
+from collections.abc import Iterable
+
+
+def listed(words: Iterable[str], most: int = 10) -> str:
+    """Write words with commas, and of many the first ones and how many more there are."""
+    known = tuple(words)
+    rest = len(known) - most
+    return ", ".join(known[:most]) + (f" and {rest} more" if rest > 0 else "")

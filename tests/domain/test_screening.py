@@ -1,0 +1,344 @@
+"""What is delivered, what is rejected, and what is said about it."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actors.domain.grid import expected_closes, expected_opens
+from actors.domain.intervals import Interval
+from actors.domain.screening import VALUES, Screened, StoredRows, screen
+from actors.domain.session_plan import Hours, Session
+from protocol.blocks import BAR_DTYPE, DEFECT_KINDS, BarFlag
+from protocol.messages import Defect
+
+MINUTE = 60_000_000_000
+OPEN = 1_751_463_000_000_000_000
+JUMP_RATIO = 2.0
+STREAM = 3
+
+
+def session_of(*parts: tuple[int, int], previous_close: int) -> Session:
+    """Build a session from minutes after `OPEN`."""
+    hours = tuple(Hours(OPEN + begin * MINUTE, OPEN + end * MINUTE) for begin, end in parts)
+    return Session(
+        index=0,
+        date="2025-07-02",
+        kind="full",
+        open_ns=hours[0].open_ns,
+        close_ns=hours[-1].close_ns,
+        parts=hours,
+        previous_close_ns=OPEN + previous_close * MINUTE,
+    )
+
+
+PLAIN = session_of((0, 6), previous_close=-10)
+WITH_LUNCH = session_of((0, 5), (8, 12), previous_close=-10)
+
+
+class Row(NamedTuple):
+    """One stored row; `half_minutes` counts from `OPEN`."""
+
+    half_minutes: int
+    values: tuple[float, float, float, float, float] = (10.0, 12.0, 9.0, 11.0, 100.0)
+
+    @property
+    def open_ts(self) -> int:
+        return OPEN + self.half_minutes * MINUTE // 2
+
+
+def stored(rows: list[Row], first_file_rows: int | None = None) -> StoredRows:
+    """Stand the rows in two files; the first row is the fifth of its file."""
+    split = len(rows) if first_file_rows is None else min(first_file_rows, len(rows))
+    columns = np.array([row.values for row in rows], dtype=np.float64).reshape(-1, 5).T
+    places = [*range(4, 4 + split), *range(len(rows) - split)]
+    return StoredRows(
+        open_ts=np.array([row.open_ts for row in rows], dtype=np.int64),
+        columns=dict(zip(VALUES, columns, strict=True)),
+        rows=np.array(places, dtype=np.int64),
+        files=(("a.parquet", split), ("b.parquet", len(rows) - split)),
+    )
+
+
+def screened(rows: list[Row], session: Session = PLAIN, interval: str = "1m") -> Screened:
+    return screen(stored(rows), STREAM, session, Interval.parse(interval), JUMP_RATIO)
+
+
+def kinds(result: Screened) -> list[tuple[str, int]]:
+    return [(defect.kind, defect.row - 4) for defect in result.defects]
+
+
+def good_rows(minutes: int = 6) -> list[Row]:
+    return [Row(2 * minute) for minute in range(minutes)]
+
+
+# the brute force: row by row, in plain Python, from MARKET_RULES section 6
+
+
+def rejection(row: Row, session: Session, opens: list[int]) -> str | None:
+    if not any(part.open_ns <= row.open_ts < part.close_ns for part in session.parts):
+        return "outside_session"
+    if row.open_ts not in opens:
+        return "off_grid"
+    open_, high, low, close, _ = row.values
+    strange = any(math.isnan(value) or math.isinf(value) or value < 0 for value in row.values)
+    if strange or high < low or high < max(open_, close) or low > min(open_, close):
+        return "bad_ohlc"
+    return None
+
+
+def brute_winners(rows: list[Row], session: Session, opens: list[int]) -> dict[int, int]:
+    winners: dict[int, int] = {}
+    for index, row in enumerate(rows):
+        if rejection(row, session, opens) is None:
+            winners[row.open_ts] = index
+    return dict(sorted(winners.items()))
+
+
+def brute_found(rows: list[Row], session: Session, opens: list[int]) -> set[tuple[str, int]]:
+    winners = brute_winners(rows, session, opens)
+    found = set()
+    for index, row in enumerate(rows):
+        reason = rejection(row, session, opens)
+        if reason is not None:
+            found.add((reason, index))
+        elif winners[row.open_ts] != index:
+            same = rows[winners[row.open_ts]].values == row.values
+            found.add(("duplicate_same" if same else "duplicate_conflict", index))
+        if any(earlier.open_ts > row.open_ts for earlier in rows[:index]):
+            found.add(("out_of_order", index))
+    previous_close = None
+    for index in winners.values():
+        _, high, low, close, _ = rows[index].values
+        prices = [high, low] if previous_close is None else [high, low, previous_close]
+        if min(prices) > 0 and max(prices) >= JUMP_RATIO * min(prices):
+            found.add(("jump", index))
+        previous_close = close
+    return found
+
+
+def brute_known(row: Row, session: Session, interval: Interval) -> int:
+    opens = expected_opens(session, interval).tolist()
+    closes = expected_closes(session, interval).tolist()
+    due = dict(zip(opens, closes, strict=True)).get(row.open_ts, row.open_ts + interval.length_ns)
+    return min(max(due, closes[0]), session.close_ns)
+
+
+GOOD_VALUES = [
+    (10.0, 12.0, 9.0, 11.0, 100.0),
+    (10.0, 12.0, 9.0, 11.0, 101.0),
+    (11.0, 11.0, 11.0, 11.0, 0.0),
+    (20.0, 22.0, 18.0, 18.0, 5.0),
+    (10.0, 25.0, 9.0, 11.0, 5.0),
+    (0.0, 0.0, 0.0, 0.0, 0.0),
+]
+BAD_VALUES = [
+    (10.0, 8.0, 9.0, 11.0, 1.0),
+    (10.0, 10.5, 9.0, 11.0, 1.0),
+    (10.0, 12.0, 10.5, 11.0, 1.0),
+    (math.nan, 12.0, 9.0, 11.0, 1.0),
+    (10.0, math.inf, 9.0, 11.0, 1.0),
+    (10.0, 12.0, -9.0, 11.0, 1.0),
+    (10.0, 12.0, 9.0, 11.0, -1.0),
+    (10.0, 12.0, 9.0, 11.0, math.nan),
+]
+any_values = st.sampled_from(GOOD_VALUES * 3 + BAD_VALUES)
+orderly = st.lists(any_values, max_size=12).map(
+    lambda values: [Row(2 * minute, row) for minute, row in enumerate(values)]
+)
+chaotic = st.lists(st.builds(Row, st.integers(-20, 23), any_values), max_size=25)
+mostly_on_grid = st.lists(st.builds(Row, st.integers(0, 11).map(lambda at: 2 * at), any_values), max_size=25)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[list[Row], Session, Interval, int]:
+    session = draw(st.sampled_from([PLAIN, WITH_LUNCH]))
+    rows = draw(st.one_of(orderly, chaotic, mostly_on_grid))
+    rows = [row for row in rows if session.previous_close_ns <= row.open_ts < session.close_ns]
+    interval = Interval.parse(draw(st.sampled_from(["1m", "2m", "1d"])))
+    return rows, session, interval, draw(st.integers(0, 25))
+
+
+@settings(max_examples=250, deadline=None)
+@given(cases())
+def test_any_rows_get_the_defects_that_a_row_by_row_reading_finds(
+    case: tuple[list[Row], Session, Interval, int],
+) -> None:
+    rows, session, interval, split = case
+    result = screen(stored(rows, split), STREAM, session, interval, JUMP_RATIO)
+    opens = expected_opens(session, interval).tolist()
+    found = brute_found(rows, session, opens)
+    expected = sorted(
+        (brute_known(rows[index], session, interval), index, DEFECT_KINDS.index(kind))
+        for kind, index in found
+    )
+    assert [place_in(defect, rows, split) for defect in result.defects] == expected
+
+
+def place_in(defect: Defect, rows: list[Row], split: int) -> tuple[int, int, int]:
+    """Give a defect's instant, the index of its row and its kind, having checked the rest."""
+    first = min(split, len(rows))
+    index = defect.row - 4 if defect.file == "a.parquet" else defect.row + first
+    assert defect.stream == STREAM
+    assert defect.open_ts == rows[index].open_ts
+    assert defect.detail
+    return defect.known_ts, index, DEFECT_KINDS.index(defect.kind)
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases())
+def test_any_rows_deliver_the_last_valid_one_of_each_expected_stamp(
+    case: tuple[list[Row], Session, Interval, int],
+) -> None:
+    rows, session, interval, split = case
+    bars = screen(stored(rows, split), STREAM, session, interval, JUMP_RATIO).bars
+    opens = expected_opens(session, interval).tolist()
+    winners = brute_winners(rows, session, opens)
+    assert bars["open_ts"].tolist() == list(winners)
+    assert [tuple(bar) for bar in bars[list(VALUES)].tolist()] == [rows[at].values for at in winners.values()]
+    due = dict(zip(opens, expected_closes(session, interval).tolist(), strict=True))
+    assert bars["close_ts"].tolist() == [due[stamp] for stamp in winners]
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases())
+def test_each_row_is_delivered_or_replaced_or_rejected_exactly_once(
+    case: tuple[list[Row], Session, Interval, int],
+) -> None:
+    rows, session, interval, split = case
+    result = screen(stored(rows, split), STREAM, session, interval, JUMP_RATIO)
+    kept_back = [defect for defect in result.defects if defect.kind not in {"out_of_order", "jump"}]
+    assert len(result.bars) + len(kept_back) == len(rows)
+    assert len({(defect.file, defect.row) for defect in kept_back}) == len(kept_back)
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases())
+def test_no_defect_is_known_before_the_first_step_or_after_the_last(
+    case: tuple[list[Row], Session, Interval, int],
+) -> None:
+    rows, session, interval, split = case
+    first = int(expected_closes(session, interval)[0])
+    for defect in screen(stored(rows, split), STREAM, session, interval, JUMP_RATIO).defects:
+        assert first <= defect.known_ts <= session.close_ns
+
+
+def test_no_rows_deliver_nothing() -> None:
+    result = screened([])
+    assert result.bars.dtype == BAR_DTYPE
+    assert len(result.bars) == 0
+    assert result.defects == ()
+
+
+def test_clean_rows_are_all_delivered_as_base_bars() -> None:
+    result = screened(good_rows())
+    assert result.defects == ()
+    assert len(result.bars) == 6
+    assert set(result.bars["n_base"]) == set(result.bars["n_expected"]) == {1}
+    assert set(result.bars["stream"]) == {STREAM}
+    assert set(result.bars["flags"]) == {0}
+
+
+def test_clean_rows_with_a_hole_are_delivered_without_a_defect() -> None:
+    result = screened([row for row in good_rows() if row.half_minutes != 4])
+    assert result.defects == ()
+    assert (result.bars["open_ts"] - OPEN).tolist() == [0, MINUTE, 3 * MINUTE, 4 * MINUTE, 5 * MINUTE]
+
+
+def test_a_bin_that_the_close_of_a_part_cuts_short_is_flagged_clipped() -> None:
+    rows = [Row(0), Row(4), Row(8), Row(16), Row(20)]
+    bars = screened(rows, WITH_LUNCH, "2m").bars
+    assert bars["flags"].tolist() == [0, 0, BarFlag.CLIPPED, 0, 0]
+    assert (bars["close_ts"] - OPEN).tolist() == [
+        2 * MINUTE,
+        4 * MINUTE,
+        5 * MINUTE,
+        10 * MINUTE,
+        12 * MINUTE,
+    ]
+
+
+def test_a_daily_bar_is_not_clipped() -> None:
+    bars = screened([Row(0)], WITH_LUNCH, "1d").bars
+    assert bars["flags"].tolist() == [0]
+    assert bars["close_ts"].tolist() == [WITH_LUNCH.close_ns]
+
+
+def test_of_three_rows_with_one_stamp_the_last_is_delivered_and_the_others_are_duplicates() -> None:
+    other = Row(4, (10.0, 12.0, 9.0, 11.0, 7.0))
+    rows = [*good_rows(3), other, Row(4)]
+    result = screened(rows)
+    assert kinds(result) == [("duplicate_same", 2), ("duplicate_conflict", 3)]
+    assert result.bars["volume"].tolist() == [100.0, 100.0, 100.0]
+    assert result.defects[1].detail == "volume 7.0, but 100.0 in row 8 of a.parquet"
+
+
+def test_a_bad_row_behind_a_good_one_of_its_stamp_does_not_replace_it() -> None:
+    result = screened([Row(0), Row(0, BAD_VALUES[0])])
+    assert kinds(result) == [("bad_ohlc", 1)]
+    assert len(result.bars) == 1
+
+
+def test_a_row_outside_the_session_is_not_also_off_grid_or_bad() -> None:
+    result = screened([Row(-3, BAD_VALUES[0]), *good_rows()])
+    assert kinds(result) == [("outside_session", 0)]
+    assert result.defects[0].known_ts == OPEN + MINUTE
+
+
+def test_a_row_in_the_lunch_break_is_outside_the_session() -> None:
+    result = screened([Row(0), Row(12)], WITH_LUNCH)
+    assert kinds(result) == [("outside_session", 1)]
+    assert result.defects[0].known_ts == OPEN + 7 * MINUTE
+
+
+def test_an_off_grid_row_is_known_when_its_own_time_is_over() -> None:
+    result = screened([Row(0), Row(1), Row(2), Row(11)])
+    assert kinds(result) == [("off_grid", 1), ("off_grid", 3)]
+    assert [defect.known_ts - OPEN for defect in result.defects] == [MINUTE * 3 // 2, 6 * MINUTE]
+    assert result.defects[0].detail == "no bar opens at 2025-07-02T13:30:30Z"
+
+
+def test_a_late_row_is_delivered_in_its_place() -> None:
+    result = screened([Row(0), Row(4), Row(2)])
+    assert kinds(result) == [("out_of_order", 2)]
+    assert (result.bars["open_ts"] - OPEN).tolist() == [0, MINUTE, 2 * MINUTE]
+
+
+@pytest.mark.parametrize(
+    ("values", "detail"),
+    [
+        ((10.0, 8.0, 9.0, 8.5, 1.0), "high 8.0 < low 9.0"),
+        ((10.0, 9.5, 9.0, 9.0, 1.0), "high 9.5 < open 10.0"),
+        ((10.0, 10.5, 9.0, 11.0, 1.0), "high 10.5 < close 11.0"),
+        ((10.0, 12.0, 10.5, 11.0, 1.0), "open 10.0 < low 10.5"),
+        ((10.0, 12.0, 9.5, 9.0, 1.0), "close 9.0 < low 9.5"),
+        ((10.0, math.nan, 9.0, 11.0, 1.0), "high nan"),
+        ((10.0, 12.0, 9.0, 11.0, -1.0), "volume -1.0"),
+    ],
+)
+def test_a_bad_row_is_rejected_with_what_cannot_be(values: tuple[float, ...], detail: str) -> None:
+    result = screened([Row(0), Row(2, values)])  # type: ignore[arg-type]
+    assert kinds(result) == [("bad_ohlc", 1)]
+    assert result.defects[0].detail == detail
+
+
+def test_a_doubled_price_is_a_jump_there_and_back_and_is_delivered() -> None:
+    result = screened([Row(0), Row(2, (22.0, 24.0, 22.0, 23.0, 1.0)), Row(4)])
+    assert kinds(result) == [("jump", 1), ("jump", 2)]
+    assert len(result.bars) == 3
+    assert result.defects[0].detail == "from 11.0 to 24.0, 2.18 times"
+
+
+def test_a_file_name_beyond_the_limit_of_the_wire_keeps_its_end() -> None:
+    rows = stored([Row(1)])._replace(files=(("x" * 300 + "/part-0.parquet", 1),))
+    defect = screen(rows, STREAM, PLAIN, Interval.parse("1m"), JUMP_RATIO).defects[0]
+    assert len(defect.file) == 256
+    assert defect.file.endswith("/part-0.parquet")
+
+
+def test_a_row_beyond_the_last_file_has_no_file() -> None:
+    with pytest.raises(IndexError):
+        stored([Row(0)]).file_of(1)

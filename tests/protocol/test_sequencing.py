@@ -1,0 +1,58 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from protocol.errors import SequenceGap
+from protocol.sequencing import Numbering, SequenceCheck
+
+CHANNELS = st.sampled_from(["raw", "sealed", "report/a", "report/b"])
+
+
+@settings(max_examples=100)
+@given(sent=st.lists(CHANNELS, max_size=40))
+def test_what_is_numbered_arrives_without_a_hole_on_every_channel(sent: list[str]) -> None:
+    numbering, check = Numbering(), SequenceCheck()
+    for channel in sent:
+        check.accept(channel, 0, numbering.take(channel))
+    for channel in set(sent):
+        assert numbering.take(channel) == sent.count(channel)
+
+
+@settings(max_examples=100)
+@given(start=st.integers(0, 2**63), count=st.integers(1, 20), data=st.data())
+def test_a_lost_message_is_noticed_with_the_next_one(start: int, count: int, data: st.DataObject) -> None:
+    lost = data.draw(st.integers(1, count))
+    check = SequenceCheck()
+    for sequence in range(start, start + lost):
+        check.accept("raw", 0, sequence)
+    with pytest.raises(SequenceGap, match="messages were lost") as caught:
+        check.accept("raw", 0, start + lost + 1)
+    assert (caught.value.channel, caught.value.expected) == ("raw", start + lost)
+    assert caught.value.received == start + lost + 1
+
+
+@settings(max_examples=100)
+@given(count=st.integers(1, 20), data=st.data())
+def test_a_repeated_message_is_noticed(count: int, data: st.DataObject) -> None:
+    check = SequenceCheck()
+    for sequence in range(count):
+        check.accept("raw", 0, sequence)
+    with pytest.raises(SequenceGap, match="messages were repeated"):
+        check.accept("raw", 0, data.draw(st.integers(0, count - 1)))
+
+
+def test_a_refused_number_does_not_move_what_is_due() -> None:
+    check = SequenceCheck()
+    check.accept("raw", 0, 4)
+    with pytest.raises(SequenceGap):
+        check.accept("raw", 0, 7)
+    check.accept("raw", 0, 5)
+
+
+def test_a_new_epoch_starts_where_it_likes_and_channels_do_not_share_numbers() -> None:
+    check = SequenceCheck()
+    check.accept("raw", 0, 9)
+    check.accept("raw", 1, 0)
+    check.accept("sealed", 1, 100)
+    check.accept("raw", 1, 1)
+    check.accept("sealed", 1, 101)
