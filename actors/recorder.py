@@ -1,7 +1,7 @@
 """Turn finished sessions of the journal into tables."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from actors.domain.bar_shelves import Table
 from actors.domain.ports import SegmentReader, TableSink
@@ -11,12 +11,19 @@ from actors.domain.session_plan import SessionPlan
 from protocol import topics
 from protocol.messages import Leave, Message, RunEnd, SealedWindow, SessionReport, Signals
 
-SHELVED_BARS: Final = 500_000
-"""Bars kept in memory before files are written: 34 MB."""
-LOOSE_BARS: Final = 50_000
-"""Bars after which even an unfinished session is put on the shelves."""
-TABLE_ROWS: Final = 100_000
-"""Rows of the other tables kept before they are appended."""
+
+class Limits(NamedTuple):
+    """How much is kept in memory. Nothing here changes what the tables hold."""
+
+    shelved_bars: int = 500_000
+    """Bars before files of them are written: 34 MB."""
+    loose_bars: int = 50_000
+    """Bars after which even an unfinished session is put on the shelves."""
+    table_rows: int = 100_000
+    """Rows of the other tables before they are appended."""
+
+
+DEFAULT_LIMITS: Final = Limits()
 
 
 class Recorder:
@@ -25,7 +32,14 @@ class Recorder:
     A segment whose report never came, because the run was interrupted, is read at the run's end.
     """
 
-    def __init__(self, name: str, plan: SessionPlan, journal: SegmentReader, tables: TableSink) -> None:
+    def __init__(
+        self,
+        name: str,
+        plan: SessionPlan,
+        journal: SegmentReader,
+        tables: TableSink,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
         """Have recorded nothing."""
         self.name = name
         self.windows = 0
@@ -33,6 +47,7 @@ class Recorder:
         self._plan = plan
         self._journal = journal
         self._tables = tables
+        self._limits = limits
         self._next_segment = 0
         self._recording = Recording(plan)
         self._begun: set[str] = set()
@@ -73,15 +88,15 @@ class Recorder:
                     self._recording.add_window(message)
                 case Signals():
                     self._recording.add_signals(segment, message)
-            if self._recording.loose_bars >= LOOSE_BARS:
+            if self._recording.loose_bars >= self._limits.loose_bars:
                 self._settle(segment)
         self._settle(segment)
 
     def _settle(self, segment: int) -> None:
         self._recording.settle(segment)
-        if self._recording.shelves.rows >= SHELVED_BARS:
+        if self._recording.shelves.rows >= self._limits.shelved_bars:
             self._write(self._recording.shelves.take_full())
-        if self._recording.rows >= TABLE_ROWS:
+        if self._recording.rows >= self._limits.table_rows:
             self._append(self._recording.take_tables())
 
     def _write(self, tables: Iterable[Table]) -> None:

@@ -80,7 +80,7 @@ class BarColumns:
         return cls(ints, np.zeros((len(FLOAT_FIELDS), capacity), dtype=np.float64))
 
     def __len__(self) -> int:
-        return len(self._ints_of(0))
+        return int(self.ints.shape[1])
 
     def read_only(self) -> "BarColumns":
         """View the same bars without the right to write; so are all views of that view."""

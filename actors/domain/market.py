@@ -150,13 +150,11 @@ class Market:
         self._quality.advance(last_step)
         self._gaps.advance(last_step)
 
-    def listen(self, symbol: str, interval: str, listener: BarListener) -> None:
+    def listen(self, symbol: str, interval: str, listener: BarListener) -> StreamBars:
         """Have a listener given every bar of a stream, history included."""
-        self._stream(symbol, interval).listeners.append(listener)
-
-    def catch_up(self, symbol: str, interval: str) -> None:
-        """Have a stream's listeners given its bars up to the clock."""
-        self._stream(symbol, interval).advance(self.now)
+        stream = self._stream(symbol, interval)
+        stream.listeners.append(listener)
+        return stream
 
     def stream(self, stream: int) -> Stream:
         """Look a stream up by its id."""

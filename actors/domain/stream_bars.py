@@ -19,13 +19,17 @@ from actors.domain.session_plan import Stream
 
 _FIRST_CAPACITY: Final = 64
 """Bars that a stream's arrays have room for at first; they double."""
+_NONE: Final = BarColumns.empty()
 
 
 class BarListener(Protocol):
-    """Somebody who must be given every bar of a stream once, in order."""
+    """Part of the engine that computes from every bar of a stream, once and in order, a window at a time.
+
+    It is given bars that the clock has not reached, and must show nothing of those that are still `ahead`.
+    """
 
     def update(self, bars: BarColumns) -> None:
-        """Take the next bars, one or many."""
+        """Take the stream's bars of the next window."""
         ...
 
 
@@ -35,10 +39,12 @@ class StreamBars:
     def __init__(self, stream: Stream) -> None:
         """Know no bar."""
         self._stream = stream
-        self._known = BarColumns.empty()
-        self._waiting = BarColumns.empty()
-        self._waiting_closes: list[int] | None = []
+        self._hold(_NONE)
+        self._waiting = _NONE
+        self._closes: list[int] = []
+        """The close stamps of `_waiting`."""
         self._taken = 0
+        """How many of `_waiting` are known."""
         self._past: deque[BarColumns] = deque(maxlen=stream.history_sessions)
         self._history: BarSeries | None = None
         self.listeners: list[BarListener] = []
@@ -46,25 +52,25 @@ class StreamBars:
 
     def offer(self, window: BarColumns) -> None:
         """Lay the stream's bars of a window ready."""
-        self._waiting = window
-        self._waiting_closes = None
-        self._taken = 0
+        self._waiting, self._closes, self._taken = window, window.close_ts.tolist(), 0
+        for listener in self.listeners:
+            listener.update(window)
+
+    def ahead(self, now: int) -> int:
+        """Count the window's bars that close after `now`."""
+        return len(self._closes) - bisect_right(self._closes, now)
 
     def advance(self, now: int) -> None:
         """Learn what waits and has closed by `now`."""
-        if self._waiting_closes is None:
-            self._waiting_closes = self._waiting.close_ts.tolist()
-        end = bisect_right(self._waiting_closes, now, self._taken)
+        end = bisect_right(self._closes, now, self._taken)
         if end > self._taken:
             self._take(end)
 
     def flush(self) -> None:
         """Learn all that waits; the clock has passed it."""
-        if len(self._waiting) > self._taken:
-            self._take(len(self._waiting))
-        self._waiting = BarColumns.empty()
-        self._waiting_closes = []
-        self._taken = 0
+        if len(self._closes) > self._taken:
+            self._take(len(self._closes))
+        self._waiting, self._closes, self._taken = _NONE, [], 0
 
     @property
     def last_close_ts(self) -> int | None:
@@ -78,24 +84,25 @@ class StreamBars:
             past = BarColumns(known.ints[:, : self.count].copy(), known.floats[:, : self.count].copy())
             self._past.append(past)
             self._history = None
-        self._known = BarColumns.empty()
+        self._hold(_NONE)
         self.count = 0
 
     def series(self, start: int = 0) -> BarSeries:
         """View the session's bars so far, from the one at `start`."""
-        return self._view(self._known.ints[:, start : self.count], self._known.floats[:, start : self.count])
+        shown, stop = self._shown, self.count
+        return self._view(shown.ints[:, start:stop], shown.floats[:, start:stop])
 
     def history(self) -> BarSeries:
         """View the bars of the trailing sessions."""
         if self._history is None:
-            past = self._past or (BarColumns.empty(),)
+            past = self._past or (_NONE,)
             ints = np.concatenate([session.ints for session in past], axis=1)
-            self._history = self._view(ints, np.concatenate([session.floats for session in past], axis=1))
+            floats = np.concatenate([session.floats for session in past], axis=1)
+            shown = BarColumns(ints, floats).read_only()
+            self._history = self._view(shown.ints, shown.floats)
         return self._history
 
     def _view(self, ints: Ints, floats: Floats) -> BarSeries:
-        ints.setflags(write=False)
-        floats.setflags(write=False)
         return BarSeries(self._stream.symbol, self._stream.interval, ints, floats)
 
     def _take(self, end: int) -> None:
@@ -105,15 +112,17 @@ class StreamBars:
         self._known.floats[:, start:stop] = self._waiting.floats[:, self._taken : end]
         self._taken = end
         self.count = stop
-        for listener in self.listeners:
-            listener.update(self.series(start))
 
     def _make_room(self, size: int) -> None:
         known = self._known
         if size > len(known):
-            self._known = BarColumns.empty(max(size, 2 * len(known), _FIRST_CAPACITY))
+            self._hold(BarColumns.empty(max(size, 2 * len(known), _FIRST_CAPACITY)))
             self._known.ints[:, : self.count] = known.ints[:, : self.count]
             self._known.floats[:, : self.count] = known.floats[:, : self.count]
+
+    def _hold(self, bars: BarColumns) -> None:
+        self._known = bars
+        self._shown = bars.read_only()
 
 
 class SessionTotals:

@@ -3,7 +3,7 @@
 1. The base of a symbol is the largest stored interval from which everything asked of it can be computed.
 2. The base is streamed, asked for or not. So is a stored 1m asked for beside 1s: it is never recomputed.
 3. What is a whole multiple of a streamed interval, and `1d`, is computed from the longest such interval.
-4. The rest is ignored, with the reason: finer than the base, no whole multiple of it, or not served yet.
+4. The rest is ignored, with the reason: finer than all that is stored, no whole multiple, not served yet.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from actors.domain.session_plan import Label, Stream
 _MINUTE: Final = Interval(1, "m")
 _SESSION: Final = Interval(1, "d")
 
-Wants = Mapping[Interval, Collection[str]]
+Wants = Mapping[Interval, Sequence[str]]
 """Who asks for each interval."""
 
 
@@ -46,11 +46,8 @@ def decide_streams(
 
     Ids count up by interval length, then by the order of the symbols; ignored ones come last.
     """
-    decided = [
-        (symbol, decision)
-        for symbol in symbols
-        for decision in decide(_wants_of(symbol, requests), stored[symbol])
-    ]
+    wants = _wants(symbols, requests)
+    decided = [(symbol, decision) for symbol in symbols for decision in decide(wants[symbol], stored[symbol])]
     order = {symbol: place for place, symbol in enumerate(symbols)}
     decided.sort(key=lambda pair: _delivery_order(order[pair[0]], pair[1]))
     ids = {(symbol, decision.interval): number for number, (symbol, decision) in enumerate(decided)}
@@ -71,12 +68,12 @@ def decide_streams(
 
 def decide(wants: Wants, stored: Collection[Interval]) -> tuple[Decision, ...]:
     """Decide for one symbol with at least one stored interval, shortest interval first."""
-    base = choose_base(wants, stored)
-    streamed = _streamed(base, wants, stored)
-    derived = {interval: source for interval in wants if (source := _source(interval, streamed)) is not None}
-    if not derived:
-        return tuple(_ignored(interval, wants[interval], base) for interval in sorted(wants))
-    return tuple(_decision(interval, wants, derived, base) for interval in sorted({*wants, *streamed}))
+    streamed = _streamed(choose_base(wants, stored), wants, stored)
+    sources = {interval: source for interval in wants if (source := _source(interval, streamed)) is not None}
+    if not sources:
+        return tuple(_ignored(interval, wants[interval], min(stored)) for interval in sorted(wants))
+    intervals = sorted({*wants, *streamed})
+    return tuple(_decision(interval, wants, sources, min(stored)) for interval in intervals)
 
 
 def choose_base(wants: Iterable[Interval], stored: Collection[Interval]) -> Interval:
@@ -106,41 +103,40 @@ def _source(interval: Interval, streamed: Iterable[Interval]) -> Interval | None
 
 
 def _decision(
-    interval: Interval, wants: Wants, sources: Mapping[Interval, Interval], base: Interval
+    interval: Interval, wants: Wants, sources: Mapping[Interval, Interval], finest: Interval
 ) -> Decision:
     if interval not in wants:
         served = ", ".join(str(derived) for derived in sorted(sources) if sources[derived] == interval)
         return Decision(interval, "STREAMED", f"stored; nobody asks for it, but it is the base of {served}")
     source = sources.get(interval)
     if source is None:
-        return _ignored(interval, wants[interval], base)
+        return _ignored(interval, wants[interval], finest)
     if source == interval:
         return Decision(interval, "STREAMED", f"stored; asked for by {_names(wants[interval])}")
     reason = f"computed from {source}; asked for by {_names(wants[interval])}"
     return Decision(interval, "GENERATED", reason, source)
 
 
-def _ignored(interval: Interval, wanted_by: Collection[str], base: Interval) -> Decision:
-    return Decision(interval, "IGNORED", f"{_obstacle(interval, base)}; asked for by {_names(wanted_by)}")
+def _ignored(interval: Interval, wanted_by: Collection[str], finest: Interval) -> Decision:
+    return Decision(interval, "IGNORED", f"{_obstacle(interval, finest)}; asked for by {_names(wanted_by)}")
 
 
-def _obstacle(interval: Interval, base: Interval) -> str:
+def _obstacle(interval: Interval, finest: Interval) -> str:
     if not interval.is_intraday and interval != _SESSION:
         return "intervals longer than 1d are not served yet"
-    if interval < base:
-        return f"finer than the stored {base}"
-    return f"no whole multiple of the stored {base}"
+    if interval < finest:
+        return f"finer than {finest}, the finest that is stored"
+    return f"no whole multiple of {finest}, the finest that is stored"
 
 
 def _names(wanted_by: Collection[str]) -> str:
     return ", ".join(dict.fromkeys(wanted_by))
 
 
-def _wants_of(symbol: str, requests: Iterable[Request]) -> Wants:
-    wants: dict[Interval, list[str]] = {}
+def _wants(symbols: Iterable[str], requests: Iterable[Request]) -> Mapping[str, Wants]:
+    wants: dict[str, dict[Interval, list[str]]] = {symbol: {} for symbol in symbols}
     for request in requests:
-        if request.symbol == symbol:
-            wants.setdefault(request.interval, []).append(request.wanted_by)
+        wants[request.symbol].setdefault(request.interval, []).append(request.wanted_by)
     return wants
 
 

@@ -19,21 +19,19 @@ class Sma:
         self._period = period
         self._seed = np.empty(0, dtype=np.float64)
         self._update: Callable[[float], float] | None = None
-        self.value: float | None = None
 
-    def update(self, bars: BarColumns) -> None:
-        """Take the stream's next bars."""
+    def update(self, bars: BarColumns) -> list[float | None]:
+        """Take the stream's next bars; give the average after each, None before there are `period`."""
         if self._update is None:
-            self._warm_up(bars)
-            return
-        for close in bars.close.tolist():
-            self.value = self._update(close)
+            return self._warm_up(bars)
+        return list(map(self._update, bars.close.tolist()))
 
-    def _warm_up(self, bars: BarColumns) -> None:
-        self._seed = np.concatenate((self._seed, bars.close))
+    def _warm_up(self, bars: BarColumns) -> list[float | None]:
+        missing = self._period - len(self._seed)
+        self._seed = np.concatenate((self._seed, bars.close[:missing]))
         if len(self._seed) < self._period:
-            return
+            return [None] * len(bars)
         handle = stream.SMA(self._seed, timeperiod=self._period)
-        self.value = handle.value
-        self._update = handle.update
         self._seed = self._seed[:0]
+        self._update = handle.update
+        return [None] * (missing - 1) + [handle.value, *map(handle.update, bars.close[missing:].tolist())]

@@ -29,12 +29,11 @@ from actors.runtime.log_files import (
     printable,
     wall_stamp,
 )
-from protocol.messages import Level
 
 if TYPE_CHECKING:
     import loguru
 
-LEVEL_NUMBERS: Final[dict[Level, int]] = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
+LEVEL_NUMBERS: Final[dict[str, int]] = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
 _STDERR_SINK: Final = 0
 """The sink that loguru opens by itself."""
 
@@ -47,7 +46,7 @@ class ActorLog:
     """
 
     def __init__(
-        self, folder: Path, actor: str, level: Level, timezone: str, limit_bytes: int = MAX_FILE_BYTES
+        self, folder: Path, actor: str, level: str, timezone: str, limit_bytes: int = MAX_FILE_BYTES
     ) -> None:
         """Open the files; simulated time is written in `timezone`.
 
@@ -72,7 +71,7 @@ class ActorLog:
         )
         _SHARED.join(self)
 
-    def write(self, level: Level, text: str, sim_ts: int | None = None) -> None:
+    def write(self, level: str, text: str, sim_ts: int | None = None) -> None:
         """Write one message; `sim_ts` is the simulated instant that it is about, ns UTC."""
         self._logger.bind(sim_ts=sim_ts).log(level, text)
 
@@ -125,7 +124,7 @@ class ActorLog:
         text = printable(str(message).rstrip("\n"))
         self._put([self._record(_level_of(record["level"].no), text, sim)])
 
-    def _record(self, level: Level, text: str, sim: str | None = None) -> LogRecord:
+    def _record(self, level: str, text: str, sim: str | None = None) -> LogRecord:
         return LogRecord(wall_stamp(now_utc()), level, self.actor, sim, text)
 
     def _put(self, records: Sequence[LogRecord]) -> None:
@@ -138,7 +137,7 @@ def _lost(file: LogFile) -> str:
     return f"{file.lost} log lines before this one could not be written: {file.reason}"
 
 
-def _level_of(number: int) -> Level:
+def _level_of(number: int) -> str:
     reached = [level for level, lowest in LEVEL_NUMBERS.items() if number >= lowest]
     return reached[-1] if reached else "DEBUG"
 
@@ -193,7 +192,8 @@ def capture_output(path: Path) -> None:
         stream.flush()
     os.dup2(fd, 1)
     os.dup2(fd, 2)
-    os.close(fd)
+    if fd > 2:  # noqa: PLR2004 - it is one of the two where they were closed before
+        os.close(fd)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")

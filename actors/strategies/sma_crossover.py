@@ -43,6 +43,8 @@ class SmaCrossover(Strategy[SmaCrossoverParams]):
         super().__init__(params)
         self._fast = self._sma(params.fast)
         self._slow = self._sma(params.slow)
+        self._fast_key = self._fast.key
+        self._slow_key = self._slow.key
         self._fast_above: dict[str, bool] = {}
 
     def needs(self) -> Needs:
@@ -65,7 +67,7 @@ class SmaCrossover(Strategy[SmaCrossoverParams]):
         if before is None or after is None or before == after:
             return
         action: Action = "BUY" if after else "SELL"
-        reason = f"{self._fast.key} crossed {'above' if after else 'below'} {self._slow.key}"
+        reason = f"{self._fast_key} crossed {'above' if after else 'below'} {self._slow_key}"
         ctx.signal(bar.symbol, action, self.params.quantity, reason=reason)
 
     def _sma(self, period: int) -> IndicatorSpec:
@@ -73,8 +75,8 @@ class SmaCrossover(Strategy[SmaCrossoverParams]):
 
     def _compare(self, ctx: Context, symbol: str) -> bool | None:
         """Say whether the fast average is above; equal ones leave it as it was; None before they are warm."""
-        fast = ctx.indicator(self._fast.key, symbol)
-        slow = ctx.indicator(self._slow.key, symbol)
+        fast = ctx.indicator(self._fast_key, symbol)
+        slow = ctx.indicator(self._slow_key, symbol)
         if fast is not None and slow is not None and fast != slow:
             self._fast_above[symbol] = fast > slow
         return self._fast_above.get(symbol)

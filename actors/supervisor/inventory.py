@@ -32,6 +32,9 @@ class StockTaker:
         """Count in `source`; `streams` are those that are served."""
         self._source = source
         self._streams = streams
+        self._derived: dict[int | None, list[Stream]] = {}
+        for stream in streams:
+            self._derived.setdefault(stream.base, []).append(stream)
         self._min_coverage = min_coverage
         self._grids: dict[tuple[str, int, int], tuple[SessionGrid, ...]] = {}
 
@@ -56,7 +59,7 @@ class StockTaker:
     def _count_history(
         self, stream: Stream, history: tuple[Session, ...], bars: dict[int, int]
     ) -> Iterator[Stored]:
-        derived = [other for other in self._streams if other.base == stream.id]
+        derived = self._derived.get(stream.id, [])
         for grid in self._grids_of(history, stream.interval):
             stamps = self._stamps(stream, grid)
             presence = grid.presence(stamps)

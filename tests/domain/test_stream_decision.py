@@ -70,7 +70,7 @@ def decided(intervals: str | list[str], stored: str | list[str]) -> dict[str, St
 def test_the_decision_table(wanted: str, stored: str, streamed: str, generated: str, ignored: str) -> None:
     streams = decided(wanted, stored)
 
-    labels = {label: "" for label in ("STREAMED", "GENERATED", "IGNORED")}
+    labels = dict.fromkeys(("STREAMED", "GENERATED", "IGNORED"), "")
     for stream in streams.values():
         labels[stream.label] = f"{labels[stream.label]} {stream.interval}".strip()
     assert labels == {"STREAMED": streamed, "GENERATED": generated, "IGNORED": ignored}
@@ -81,7 +81,7 @@ def length(text: str) -> int:
 
 
 def can_serve(base: str, wanted: str) -> bool:
-    if wanted == base or wanted == "1d":
+    if wanted in {base, "1d"}:
         return True
     return base != "1d" and wanted[-1] not in "dw" and length(wanted) % length(base) == 0
 
@@ -188,8 +188,9 @@ def test_a_reason_names_everyone_who_asks_once() -> None:
 @pytest.mark.parametrize(
     ("wanted", "stored", "reason"),
     [
-        ("1s", "1m", "finer than the stored 1m"),
-        ("7m", "5m", "no whole multiple of the stored 5m"),
+        ("1s", "1m", "finer than 1m, the finest that is stored"),
+        ("7m", "5m", "no whole multiple of 5m, the finest that is stored"),
+        ("7m", "1h 5m", "no whole multiple of 5m, the finest that is stored"),
         ("2d", "1m", "intervals longer than 1d are not served yet"),
         ("1w", "1d", "intervals longer than 1d are not served yet"),
     ],

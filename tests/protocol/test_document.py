@@ -6,7 +6,7 @@
 import ast
 import inspect
 import re
-from collections.abc import Callable, Mapping, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from types import UnionType
@@ -216,7 +216,7 @@ def section_pattern(name: str) -> re.Pattern[str]:
 def renewed(text: str) -> str:
     for name, render in SECTIONS.items():
         head, opening, _, closing, tail = section_pattern(name).split(text)
-        text = "".join((head, opening, render(), closing, tail))
+        text = f"{head}{opening}{render()}{closing}{tail}"
     return text
 
 
