@@ -39,6 +39,7 @@ from protocol.messages import (
     Signal,
     Signals,
     Stop,
+    StreamClosed,
 )
 
 PROGRESS_NS: Final = 200_000_000
@@ -71,6 +72,9 @@ class Coordinator:
         self._interrupted = False
         self._to_leave: set[str] | None = None
         """Who has not left yet; None before the run's end was published."""
+        self._closed = False
+        """Whether the recorder was told that nothing follows."""
+        self._concluded = False
         self._handlers: dict[type[Message], Callable[[Any], Iterator[Effect]]] = {
             SessionBars: self._on_bars,
             LoadReport: self._on_report,
@@ -242,7 +246,7 @@ class Coordinator:
 
     def _leave_history(self) -> Iterator[Effect]:
         elapsed_s = (self._now_ns - self._phase_began_ns) / 1e9
-        score = self._account.history_score()
+        score = self._account.history_score(self._session.index)
         yield from self._lines.history(self._session, self._loaded, score, elapsed_s)
 
     def _enter_loading(self) -> Iterator[Effect]:
@@ -320,11 +324,14 @@ class Coordinator:
     def _end(self) -> Iterator[Effect]:
         if self._over and not self._barrier.in_flight and self._to_leave is None:
             yield flow("3.b: Complete - Coordinator loop exited")
-            self._to_leave = {self._barrier.processor, self._barrier.quality, "recorder"}
-            self._to_leave |= set(self._barrier.members)
+            self._to_leave = {*self._barrier.members, self._barrier.processor, self._barrier.quality}
             yield Send(topics.CONTROL, self._account.run_end())
-        elif self._to_leave == set():
-            self._to_leave = {"nobody"}
+        elif self._to_leave == set() and not self._closed:
+            self._closed = True
+            self._to_leave = {"recorder"}
+            yield Send(topics.CONTROL, StreamClosed())
+        elif self._to_leave == set() and not self._concluded:
+            self._concluded = True
             finished = self._account.finished(interrupted=self._interrupted)
             yield Send(topics.command(self.name), finished)
             yield Done()

@@ -7,7 +7,7 @@ import numpy as np
 
 from actors.domain.intervals import Interval
 from actors.domain.ports import BarSource, DataError
-from actors.domain.roles import Effect, Send
+from actors.domain.roles import Effect, Log, Send
 from actors.domain.screening import Screened, screen
 from actors.domain.session_plan import Session, SessionPlan, Stream
 from protocol import topics
@@ -62,7 +62,11 @@ class Loader:
         except DataError as error:
             yield Send(topic, LoadFailed(session.index, str(error)))
             raise
-        yield Send(topic, LoadReport(session.index, tuple(loads), self._clock_ns() - started))
+        elapsed_ns = self._clock_ns() - started
+        yield Send(topic, LoadReport(session.index, tuple(loads), elapsed_ns))
+        rows, bars = sum(load.rows for load in loads), sum(load.delivered for load in loads)
+        text = f"Session {session.date}: {rows} rows read, {bars} bars delivered in {elapsed_ns / 1e6:.1f} ms"
+        yield Log("INFO", text, session.open_ns)
 
     def _batches(self, session: Session) -> Iterator[tuple[SessionBars, list[StreamLoad]]]:
         batch = _Batch()

@@ -1,13 +1,15 @@
 """The quality manager: what was expected, received, missing and wrong in every window."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from zoneinfo import ZoneInfo
 
 from actors.domain.quality_ledger import QualityLedger, Steps
-from actors.domain.roles import Effect, RoleError, Send
+from actors.domain.roles import Effect, LogLines, RoleError, Send
+from actors.domain.session_flow import clock_text
 from actors.domain.session_plan import SessionPlan
 from protocol import topics
 from protocol.blocks import as_bars, as_times, quality_block
-from protocol.messages import Leave, Message, Quality, RawWindow, RunEnd
+from protocol.messages import Defect, Gap, Leave, Message, Quality, RawWindow, RunEnd
 
 
 class QualityManager:
@@ -21,6 +23,8 @@ class QualityManager:
         self._plan = plan
         self._ledger = QualityLedger(plan)
         self._report = topics.report(name)
+        self._zone = ZoneInfo(plan.timezone)
+        self._names = [f"{stream.symbol} {stream.interval}" for stream in plan.served]
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
@@ -34,11 +38,29 @@ class QualityManager:
         """
         match message:
             case RawWindow():
-                return (Send(self._report, self._on_window(message)),)
+                answer = self._on_window(message)
+                return (*self._findings(message, answer), Send(self._report, answer))
             case RunEnd():
                 return (Send(self._report, Leave(self.name, self.windows, self.bars, signals=())),)
             case _:
                 return ()
+
+    def _findings(self, window: RawWindow, answer: Quality) -> Iterator[LogLines]:
+        """Write every gap and every defect to the log."""
+        found = [(gap.known_ts, self._gap_text(gap)) for gap in answer.gaps]
+        found += [(defect.known_ts, self._defect_text(defect)) for defect in window.defects]
+        if found:
+            instants, texts = zip(*sorted(found), strict=True)
+            yield LogLines(texts, instants)
+
+    def _gap_text(self, gap: Gap) -> str:
+        span = f"{clock_text(gap.from_ts, self._zone)} to {clock_text(gap.to_ts, self._zone)}"
+        return f"GAP {self._names[gap.stream]}: {gap.count} missing, {span}"
+
+    def _defect_text(self, defect: Defect) -> str:
+        opening = clock_text(defect.open_ts, self._zone)
+        place = f"{defect.file} row {defect.row}"
+        return f"DEFECT {self._names[defect.stream]} {opening}: {defect.kind}: {defect.detail} ({place})"
 
     def _on_window(self, window: RawWindow) -> Quality:
         if window.seq != self.windows:

@@ -9,7 +9,7 @@ from actors.domain.recording import Recording
 from actors.domain.roles import Effect, Log, Send
 from actors.domain.session_plan import SessionPlan
 from protocol import topics
-from protocol.messages import Leave, Message, RunEnd, SealedWindow, SessionReport, Signals
+from protocol.messages import Leave, Message, SealedWindow, SessionReport, Signals, StreamClosed
 
 
 class Limits(NamedTuple):
@@ -62,7 +62,7 @@ class Recorder:
         match message:
             case SessionReport():
                 yield from self._record_until(message.session + 1)
-            case RunEnd():
+            case StreamClosed():
                 yield from self._record_until(len(self._plan.sessions))
                 self._finish()
                 yield Send(topics.report(self.name), self._leave())

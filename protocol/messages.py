@@ -186,6 +186,10 @@ class RunEnd(Message, frozen=True):
     stream_digest: Label
 
 
+class StreamClosed(Message, frozen=True):
+    """All members have left; nothing is published any more. The journal's last record. Topic `control`."""
+
+
 class Welcome(Message, frozen=True):
     """Answer to `Join`, once the joiner's subscriptions are seen. Topic `to/<actor>`."""
 
@@ -342,7 +346,15 @@ class Stop(Message, frozen=True):
 
 INGEST: Final = SessionBars | LoadReport | LoadFailed
 STREAM: Final = (
-    RawWindow | SealedWindow | Signals | PhaseEvent | SessionReport | RunEnd | Welcome | LoadSessions
+    RawWindow
+    | SealedWindow
+    | Signals
+    | PhaseEvent
+    | SessionReport
+    | RunEnd
+    | StreamClosed
+    | Welcome
+    | LoadSessions
 )
 REPORT: Final = Join | Ready | Derived | Quality | Ack | Leave
 COMMAND: Final = Hello | Connect | Attached | Heartbeat | Progress | Failed | Finished | Stop

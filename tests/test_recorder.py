@@ -15,17 +15,17 @@ from protocol.messages import (
     Leave,
     Message,
     PhaseEvent,
-    RunEnd,
     SealedWindow,
     SessionReport,
     Signal,
     Signals,
+    StreamClosed,
 )
 
 DATES = ("2025-07-01", "2025-07-02", "2025-07-03", "2025-07-07")
 DAY_NS = 86_400 * 10**9
 STEPS = 12
-END = RunEnd(windows=0, data_digest="", stream_digest="")
+END = StreamClosed()
 SMALL_TABLES = {
     "steps.parquet",
     "signals.parquet",

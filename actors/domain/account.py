@@ -96,9 +96,9 @@ class Account:
         if (leave.windows, leave.bars) != (self.windows, bars):
             raise LostInTransit(leave, self.windows, bars)
 
-    def history_score(self) -> float:
-        """Give the quality of all history together, in percent."""
-        return self._tally.history_score()
+    def history_score(self, session: int) -> float:
+        """Give the quality of the sessions that trail `session`, in percent."""
+        return self._tally.history_score(session)
 
     def run_end(self) -> RunEnd:
         """Make the last message of the stream."""

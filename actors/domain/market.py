@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -135,9 +136,9 @@ class Market:
         order = np.argsort(bars.stream, kind="stable")
         ints, floats = bars.ints.take(order, axis=1), bars.floats.take(order, axis=1)
         ids, starts = np.unique(ints[0], return_index=True)
-        ends = [*starts[1:].tolist(), len(bars)]
+        bounds = pairwise([*starts.tolist(), len(bars)])
         self._offered = [self._streams[stream] for stream in ids.tolist()]
-        for stream, start, end in zip(self._offered, starts.tolist(), ends, strict=True):
+        for stream, (start, end) in zip(self._offered, bounds, strict=True):
             stream.offer(BarColumns(ints[:, start:end], floats[:, start:end]))
         self._quality.offer(window.quality)
         self._gaps.offer(window.gaps)

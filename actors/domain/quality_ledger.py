@@ -22,7 +22,7 @@ import numpy.typing as npt
 from actors.domain.gap_runs import GapRuns, Mask, Runs
 from actors.domain.grid import expected_closes, expected_opens
 from actors.domain.intervals import Interval
-from actors.domain.session_plan import Session, SessionPlan
+from actors.domain.session_plan import Session, SessionPlan, Stream
 from protocol.blocks import DEFECT_KINDS, QUALITY_DTYPE, BarFlag, Bars
 from protocol.messages import Defect, Gap
 
@@ -192,11 +192,14 @@ class QualityLedger:
     """Keep the counters of every STREAMED stream of a plan."""
 
     def __init__(self, plan: SessionPlan) -> None:
-        """Group the streams by their grid."""
-        self._ledgers = tuple(_ledgers(plan))
+        """Have no session yet."""
+        self._plan = plan
+        self._ledgers: tuple[GridLedger | AssumedLedger, ...] = ()
 
     def start_session(self, session: Session) -> None:
-        """Set every counter to 0."""
+        """Set every counter to 0, for the streams that are read in this session, grouped by their grid."""
+        read = [stream for stream in self._plan.base_streams if session.index >= -stream.history_sessions]
+        self._ledgers = tuple(_ledgers(self._plan, read))
         for ledger in self._ledgers:
             ledger.start_session(session)
 
@@ -257,12 +260,12 @@ class QualityView:
         return StreamQuality(stream, expected, expected - missing, missing, *defects)
 
 
-def _ledgers(plan: SessionPlan) -> Iterator[GridLedger | AssumedLedger]:
+def _ledgers(plan: SessionPlan, streams: Sequence[Stream]) -> Iterator[GridLedger | AssumedLedger]:
     if not plan.rules.quality_enabled:
-        yield AssumedLedger([stream.id for stream in plan.base_streams])
+        yield AssumedLedger([stream.id for stream in streams])
         return
     ids: defaultdict[Interval, list[int]] = defaultdict(list)
-    for stream in plan.base_streams:
+    for stream in streams:
         ids[Interval.parse(stream.interval)].append(stream.id)
-    for interval, streams in ids.items():
-        yield GridLedger(interval, streams)
+    for interval, members in ids.items():
+        yield GridLedger(interval, members)

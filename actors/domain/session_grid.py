@@ -32,7 +32,10 @@ class SessionGrid:
 
     def presence(self, stamps: Instants) -> Mask:
         """Tell for each expected bar whether a row opens with it; `stamps` ascend."""
-        return np.searchsorted(stamps, self.opens, "right") > np.searchsorted(stamps, self.opens, "left")
+        if not len(stamps):
+            return np.zeros(len(self.opens), dtype=np.bool_)
+        places = np.searchsorted(stamps, self.opens)
+        return np.equal(stamps.take(places, mode="clip"), self.opens)
 
     def present(self, presence: Mask) -> Instants:
         """Count the present bars of each session."""

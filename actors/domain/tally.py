@@ -3,8 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
+from actors.domain.quality_ledger import QualityView, score
 from actors.domain.session_plan import SessionPlan
-from protocol.blocks import as_bars, as_quality
+from protocol.blocks import as_bars, as_quality, as_times
 from protocol.messages import SealedWindow, StreamTotal
 
 Counts = npt.NDArray[np.int64]
@@ -13,7 +14,7 @@ DUPLICATES = ("duplicate_same", "duplicate_conflict")
 
 
 class Tally:
-    """Totals per stream over the sessions of a run (history counted apart, for its quality only)."""
+    """Totals per stream over the sessions of a run (history counts for its quality only)."""
 
     def __init__(self, plan: SessionPlan) -> None:
         """Count nothing yet."""
@@ -22,37 +23,61 @@ class Tally:
         self._bars: Counts = np.zeros(size, dtype=np.int64)
         self._gaps: Counts = np.zeros(size, dtype=np.int64)
         self._quality = {name: np.zeros(size, dtype=np.int64) for name in _QUALITY_COLUMNS}
-        self._history = {name: np.zeros(size, dtype=np.int64) for name in ("expected", "missing")}
+        self._view = QualityView(plan)
+        self._plan = plan
+        self._base = [stream.id for stream in plan.base_streams]
+        self._open_until: int | None = None
+        """The last step of the session that has not ended yet."""
+        self._sessions: dict[int, dict[int, tuple[int, int]]] = {}
+        """Expected and missing bars per base stream, of the sessions that a trailing window reaches."""
+        self._kept = max((stream.history_sessions for stream in plan.served), default=0)
         self.published_bars = 0
         """Rows of all sealed windows, history included."""
 
     def add(self, window: SealedWindow) -> None:
         """Count one sealed window."""
         self.published_bars += window.block.n
+        if window.first:
+            self._view.start_session(self._plan.session(window.session))
+        self._view.apply(as_quality(window.quality))
+        last_step = int(as_times(window.steps)[-1])
         if window.session >= 0:
-            bars = as_bars(window.block)
-            self._bars += np.bincount(bars["stream"], minlength=len(self._bars))
+            self._bars += np.bincount(as_bars(window.block)["stream"], minlength=len(self._bars))
             for gap in window.gaps:
                 self._gaps[gap.stream] += 1
         if window.last:
-            self._add_session(window)
+            self._close_session(window.session, last_step)
+        self._open_until = None if window.last or window.session < 0 else last_step
 
     def totals(self) -> tuple[StreamTotal, ...]:
-        """Give the totals of every served stream, by id."""
+        """Give the totals of every served stream, by id; an unfinished session counts up to its last step."""
+        if self._open_until is not None:
+            self._add_quality(self._open_until)
+            self._open_until = None
         return tuple(self._total(stream.id) for stream in self._streams)
 
-    def history_score(self) -> float:
-        """Give the quality of all history together, in percent; 100 where there is none."""
-        expected = int(self._history["expected"].sum())
-        missing = int(self._history["missing"].sum())
-        return 100.0 * (expected - missing) / expected if expected else 100.0
+    def history_score(self, session: int) -> float:
+        """Give the quality of the sessions that trail `session`, all streams together, in percent."""
+        found = [
+            self._sessions[index][stream.id if stream.base is None else stream.base]
+            for stream in self._streams
+            for index in range(session - stream.history_sessions, session)
+            if index in self._sessions
+        ]
+        return score(sum(expected for expected, _ in found), sum(missing for _, missing in found))
 
-    def _add_session(self, window: SealedWindow) -> None:
-        rows = as_quality(window.quality)
-        closing = rows[rows["event_ts"] == np.frombuffer(window.steps.records, dtype="<i8")[-1]]
-        target = self._quality if window.session >= 0 else self._history
-        for name, counts in target.items():
-            np.add.at(counts, closing["stream"], closing[name])
+    def _close_session(self, session: int, last_step: int) -> None:
+        found = {stream: self._view.at(stream, last_step) for stream in self._base}
+        self._sessions[session] = {stream: (at.expected, at.missing) for stream, at in found.items()}
+        self._sessions.pop(session - self._kept, None)
+        if session >= 0:
+            self._add_quality(last_step)
+
+    def _add_quality(self, last_step: int) -> None:
+        for stream in self._base:
+            quality = self._view.at(stream, last_step)
+            for name, counts in self._quality.items():
+                counts[stream] += getattr(quality, name)
 
     def _total(self, stream: int) -> StreamTotal:
         quality = {name: int(counts[stream]) for name, counts in self._quality.items()}

@@ -16,6 +16,7 @@ from actors.domain.ports import DataError
 from actors.domain.roles import Done, Effect, Log, LogLines, Role, RoleError, Send, Wake
 from actors.runtime import clock
 from actors.runtime.framing import Journal, keep
+from actors.runtime.journal_files import JournalWriteError
 from actors.runtime.logs import ActorLog
 from actors.runtime.transport import Arrival, Link, PeerStalled, Rejected, Subscription, SupervisorGone
 from actors.runtime.vitals import Vitals
@@ -37,6 +38,10 @@ from protocol.messages import (
 
 GREETING_S: Final = 60.0
 """How long the supervisor and the coordinator may take to let an actor in."""
+
+
+_KNOWN: Final = (RoleError, ProtocolError, DataError, PeerStalled, JournalWriteError)
+"""Errors that say all there is to say; any other gets a traceback."""
 
 
 class TimedRole(Role, Protocol):
@@ -104,10 +109,11 @@ class Shell:
             self._greet()
             while not self._stopped:
                 self._turn()
+            self._farewell()
         except SupervisorGone:
             self._log.write("ERROR", "The supervisor is gone; stopping")
             return ExitCode.ACTOR_FAILED
-        except (RoleError, ProtocolError, DataError, PeerStalled) as error:
+        except _KNOWN as error:
             return self._fail(f"{error}", error)
         except Exception as error:  # noqa: BLE001  (the one broad net of a process)
             return self._fail(f"{type(error).__name__}: {error}", error)
@@ -161,7 +167,7 @@ class Shell:
         self._wake_at_ns = effect.at_ns
 
     def _finish(self, _: Done) -> None:
-        self._log.write("INFO", "Done; waiting to be stopped")
+        """Wait to be stopped."""
 
     def _tell(self, message: Message) -> None:
         self._send(Send(topics.command(self._role.name), message))
@@ -176,6 +182,7 @@ class Shell:
         if isinstance(welcome, Welcome):
             self._send(Send(topics.report(name), Ready(name, welcome.nonce)))
             self._tell(Attached(name))
+            self._log.write("INFO", f"{name} has joined the pipeline")
 
     def _await(self, kind: type[Message], described: str) -> Message | None:
         """Wait for a message; None where a Stop came first."""
@@ -195,6 +202,11 @@ class Shell:
             if isinstance(arrival, Envelope):
                 yield arrival.message
 
+    def _farewell(self) -> None:
+        """Say what it came to, so that the last figures are the final ones."""
+        self._beat()
+        self._log.write("INFO", f"Stopped after {self._role.windows} windows and {self._role.bars} bars")
+
     def _beat(self) -> None:
         self._next_beat_ns = clock.monotonic_ns() + round(self._around.heartbeat_s * 1e9)
         vitals = self._vitals
@@ -213,7 +225,7 @@ class Shell:
         )
 
     def _fail(self, reason: str, error: Exception) -> ExitCode:
-        if isinstance(error, (RoleError, ProtocolError, DataError, PeerStalled)):
+        if isinstance(error, _KNOWN):
             self._log.write("ERROR", reason)
         else:
             self._log.exception(reason)

@@ -70,22 +70,25 @@ class Pipeline:
             while self._state.stage is not Stage.OVER:
                 self._turn()
                 show(self._snapshot())
+        self._receive(wait_s=0)
         self._link.close()
         return self._verdict()
 
     def _turn(self) -> None:
-        wait_s = (self._next_tick_ns - clock.monotonic_ns()) / 1e9
-        for arrival in self._link.poll(wait_s):
-            if isinstance(arrival, Rejected):
-                self._log.write("WARNING", f"Dropped: {arrival.reason}")
-            else:
-                self._take(arrival.message)
+        self._receive((self._next_tick_ns - clock.monotonic_ns()) / 1e9)
         for _ in self._interrupts():
             self._apply(decisions.Interrupted())
         for name, code, descriptor in self._processes.reap():
             self._link.unwatch(descriptor)
             self._apply(decisions.Exited(name, code))
         self._tick()
+
+    def _receive(self, wait_s: float) -> None:
+        for arrival in self._link.poll(wait_s):
+            if isinstance(arrival, Rejected):
+                self._log.write("WARNING", f"Dropped: {arrival.reason}")
+            else:
+                self._take(arrival.message)
 
     def _take(self, message: Message) -> None:
         """Translate an actor's message into an event."""

@@ -206,7 +206,7 @@ def _warmup_warnings(warmups: Iterable[Warmup]) -> Iterator[str]:
     for (indicator, needed), given in cold.items():
         yield (
             f"{indicator} has no value at first: it needs {needed} bars, and history gives {listed(given)}; "
-            "session_data_config.historical.data gives more"
+            "a longer window in session_data_config.historical.data warms it up"
         )
 
 

@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
-from importlib.metadata import distributions
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,8 +91,6 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def environment() -> Mapping[str, Any]:
     """Say what a run ran on: versions and sizes, no names and no paths."""
-    installed = {found.metadata["Name"]: found.version for found in distributions()}
-    names = {name.lower(): version for name, version in installed.items() if name}
     return {
         "python": platform.python_version(),
         "implementation": sys.implementation.name,
@@ -100,7 +98,7 @@ def environment() -> Mapping[str, Any]:
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
         "protocol": PROTOCOL_VERSION,
-        "packages": {name: names.get(name.lower()) for name in PACKAGES},
+        "packages": {name: version(name) for name in PACKAGES},
     }
 
 

@@ -7,7 +7,7 @@ from actors.assembly.places import ActorSpec, RunPlaces
 from actors.domain.roles import Effect
 from actors.domain.session_plan import SessionPlan
 from actors.runtime.journal_files import JournalReader
-from protocol.messages import RunEnd, SessionReport
+from protocol.messages import SessionReport, StreamClosed
 
 
 def salvage_tables(plan: SessionPlan, places: RunPlaces) -> None:
@@ -21,7 +21,7 @@ def salvage_tables(plan: SessionPlan, places: RunPlaces) -> None:
         for message in journal.messages(segment):
             if isinstance(message, SessionReport):
                 _run_through(recorder.on_message(message))
-    _run_through(recorder.on_message(RunEnd(0, "", "")))
+    _run_through(recorder.on_message(StreamClosed()))
 
 
 def _run_through(effects: Iterable[Effect]) -> None:

@@ -138,7 +138,7 @@ def test_the_example_window_is_planned_session_by_session(bars: MemoryBars, cale
 def test_dates_without_a_session_roll_inward_and_stay_as_written(
     bars: MemoryBars, calendars: Calendars
 ) -> None:
-    plan = plan_of(document("2025-07-04", "2025-07-06T00:00:00"[:10].replace("06", "12")), bars, calendars)
+    plan = plan_of(document("2025-07-04", "2025-07-12"), bars, calendars)
 
     assert plan.sessions[0].date == "2025-07-07"
     assert plan.sessions[-1].date == "2025-07-11"
@@ -212,7 +212,7 @@ def test_history_is_the_longest_trailing_window_and_each_stream_keeps_its_own(
 def test_what_is_stored_is_counted_with_all_its_rows(calendars: Calendars, new_york: CalendarTable) -> None:
     (session,) = sessions_between(new_york, date(2025, 7, 2), date(2025, 7, 2))
     minutes = expected_opens(session, Interval.parse("1m"))
-    before_the_open, off_the_grid = minutes[:1] - 600 * MINUTE // 10, minutes[5:6] + 1
+    before_the_open, off_the_grid = minutes[:1] - 60 * MINUTE, minutes[5:6] + 1
     rows = np.concatenate([minutes[3:], minutes[10:12], before_the_open, off_the_grid])
     bars = MemoryBars({"AAPL": {"1m": rows}})
 
@@ -285,7 +285,7 @@ def test_a_strategy_that_needs_an_ignored_interval_is_refused(
     with pytest.raises(ConfigError) as caught:
         plan_of(document(strategies=wishes), bars, calendars)
 
-    assert [str(problem) for problem in caught.value.problems][0] == (
+    assert str(caught.value.problems[0]) == (
         f"{BARS}.strategies[0]: strategy wish needs 1s of AAPL: "
         "finer than 1m, the finest that is stored; asked for by strategy wish"
     )
@@ -420,3 +420,16 @@ def test_trading_around_the_clock_is_planned_by_utc_days(calendars: Calendars) -
     plan = plan_of(written, bars, calendars)
 
     assert [(holding.expected, holding.on_grid, holding.rows) for holding in plan.stored] == [(1440,) * 3] * 2
+
+
+def test_many_seconds_are_counted_in_stretches_and_every_session_once(calendars: Calendars) -> None:
+    table = calendars.table("24/7", date(2025, 7, 31))
+    seconds = grid(table, "1s", date(2025, 7, 1), date(2025, 7, 30))
+    written = document("2025-07-01", "2025-07-30", symbols=["BTC"], streams=["1s"])
+
+    plan = plan_of(
+        written | {"exchange_group": "CRYPTO"}, MemoryBars({"BTC": {"1s": seconds[1:]}}), calendars
+    )
+
+    counts = [(holding.session, holding.rows, holding.on_grid) for holding in plan.stored]
+    assert counts == [(0, 86_399, 86_399), *((day, 86_400, 86_400) for day in range(1, 30))]
