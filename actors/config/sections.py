@@ -66,7 +66,7 @@ class HistoricalConfig(Section):
     """What is loaded before each session."""
 
     enable_quality: bool = Field(
-        default=True, description="Measure the quality of the data; false says 100 for everything."
+        default=True, description="Measure the quality of history; false assumes 100."
     )
     data: tuple[HistoricalDataConfig, ...] = Field(default=(), description="Trailing windows.")
     indicators: dict[str, JsonValue] = Field(default={}, description="Accepted; not served yet.")

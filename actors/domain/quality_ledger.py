@@ -7,7 +7,7 @@
 3. A gap is a maximal run of missing slots of one stream within a session (`gap_runs`). It is known with the
    next received bar of the stream, or at the session's last step.
 4. Streams of one base interval share a grid and are counted at once, as a matrix of streams by slots.
-5. With `quality_enabled: false` what is received is what was expected: no defects, no gaps, a score of 100.
+5. With `enable_quality: false` a history session's bars are what was expected: no gaps, a score of 100.
 """
 
 from collections import defaultdict
@@ -199,7 +199,7 @@ class QualityLedger:
     def start_session(self, session: Session) -> None:
         """Set every counter to 0, for the streams that are read in this session, grouped by their grid."""
         read = [stream for stream in self._plan.base_streams if session.index >= -stream.history_sessions]
-        self._ledgers = tuple(_ledgers(self._plan, read))
+        self._ledgers = tuple(_ledgers(read, assumed=is_assumed(self._plan, session)))
         for ledger in self._ledgers:
             ledger.start_session(session)
 
@@ -239,12 +239,13 @@ class QualityView:
 
     def __init__(self, plan: SessionPlan) -> None:
         """Resolve every stream to the base stream it is judged by."""
-        self._assumed = not plan.rules.quality_enabled
+        self._plan = plan
         self._bases = [stream.id if stream.base is None else stream.base for stream in plan.served]
         self._intervals = [Interval.parse(plan.served[base].interval) for base in self._bases]
 
     def start_session(self, session: Session) -> None:
         """Forget the session before."""
+        self._assumed = is_assumed(self._plan, session)
         self._closes = [expected_closes(session, interval) for interval in self._intervals]
         self._records = np.zeros(len(self._bases), QUALITY_DTYPE)
 
@@ -260,8 +261,13 @@ class QualityView:
         return StreamQuality(stream, expected, expected - missing, missing, *defects)
 
 
-def _ledgers(plan: SessionPlan, streams: Sequence[Stream]) -> Iterator[GridLedger | AssumedLedger]:
-    if not plan.rules.quality_enabled:
+def is_assumed(plan: SessionPlan, session: Session) -> bool:
+    """Whether a session's bars are taken to be all there: history, where that is not to be checked."""
+    return session.index < 0 and not plan.rules.history_quality_enabled
+
+
+def _ledgers(streams: Sequence[Stream], *, assumed: bool) -> Iterator[GridLedger | AssumedLedger]:
+    if assumed:
         yield AssumedLedger([stream.id for stream in streams])
         return
     ids: defaultdict[Interval, list[int]] = defaultdict(list)

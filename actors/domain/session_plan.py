@@ -126,7 +126,6 @@ class Flow(PlanPart, frozen=True):
 class Rules(PlanPart, frozen=True):
     """Settings that do change results."""
 
-    quality_enabled: bool = True
     min_coverage: float = 0.0
     jump_ratio: float = 2.0
     catchup_threshold_s: float = 60.0

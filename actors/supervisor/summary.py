@@ -94,11 +94,10 @@ def _steps(plan: SessionPlan, session: Session) -> int:
 def _market_figures(plan: SessionPlan, finished: Finished | None) -> Json:
     totals = {total.stream: total for total in finished.streams} if finished else {}
     counts = {symbol: _counts(streams, totals) for symbol, streams in _base_streams(plan)}
-    checked = plan.rules.quality_enabled
     return {
-        "bars": {symbol: found if checked else _unchecked(found) for symbol, found in counts.items()},
+        "bars": counts,
         "derived": _derived(plan, totals),
-        "quality": {symbol: _score(found, checked=checked) for symbol, found in counts.items()},
+        "quality": {symbol: _score(found) for symbol, found in counts.items()},
         "gaps": {symbol: _sum(streams, totals, "gaps") for symbol, streams in _base_streams(plan)},
     }
 
@@ -121,17 +120,12 @@ def _sum(streams: list[Stream], totals: Mapping[int, StreamTotal], column: str) 
     return sum(known) if known else None
 
 
-def _unchecked(counts: Json) -> Json:
-    """Without a quality check only what was delivered is known."""
-    return dict.fromkeys(BAR_COUNTS) | {"delivered": counts["delivered"]}
-
-
-def _score(counts: Json, *, checked: bool) -> float | None:
-    """Give the score in two decimals; it is 100 only where nothing is missing, or nothing was checked."""
+def _score(counts: Json) -> float | None:
+    """Give the score in two decimals; it is 100 only where nothing is missing."""
     expected, missing = counts["expected"], counts["missing"]
     if expected is None:
         return None
-    if not checked or not missing:
+    if not missing:
         return ALL_THERE
     return float(min(round(100 * (expected - missing) / expected, 2), NEARLY_ALL))
 
@@ -174,8 +168,8 @@ def _rate(finished: Finished | None, total_s: float) -> float | None:
 
 def _warnings(plan: SessionPlan) -> Iterator[str]:
     yield from plan.warnings
-    if not plan.rules.quality_enabled:
-        yield "quality was not checked (enable_quality is false): a score of 100 is assumed"
+    if plan.history and not plan.rules.history_quality_enabled:
+        yield "the quality of history was not checked (enable_quality is false): 100 is assumed"
 
 
 def _failure(failure: Failure | None) -> Json | None:

@@ -29,9 +29,9 @@ def session_of(parts: tuple[tuple[int, int], ...], index: int = 0) -> Session:
     return Session(index, "2025-07-02", "full", hours[0].open_ns, hours[-1].close_ns, hours, day - MINUTE)
 
 
-def plan_of(*streams: Stream, quality_enabled: bool = True) -> SessionPlan:
+def plan_of(*streams: Stream, history_quality: bool = True) -> SessionPlan:
     symbols = tuple(dict.fromkeys(stream.symbol for stream in streams))
-    rules = Rules(quality_enabled=quality_enabled)
+    rules = Rules(history_quality_enabled=history_quality)
     return SessionPlan(
         *(1, "test", "XNYS", "America/New_York", "2025-07-02", "2025-07-02", "/catalog", symbols),
         *((), (), (), streams, (), (), (), (), Flow(), rules, Trading(1.0, 1.0, 1.0, 1)),
@@ -252,12 +252,13 @@ def test_a_derived_stream_is_judged_by_its_base_stream() -> None:
     assert quality.score == 80.0
 
 
-def test_with_quality_turned_off_what_is_received_is_what_was_expected() -> None:
-    plan = plan_of(Stream(0, "AAA", "1m", "STREAMED", ""), quality_enabled=False)
-    session = session_of(FULL)
+def test_where_history_is_not_checked_what_is_received_is_what_was_expected() -> None:
+    stream = Stream(0, "AAA", "1m", "STREAMED", "", history_sessions=1)
+    plan = plan_of(stream, history_quality=False)
+    session = session_of(FULL, index=-1)
     bars = all_bars(session, plan.served[0])[7:]
     steps = steps_of(plan, session, np.empty(0, dtype=np.int64))
-    defects = [Defect(0, "bad_ohlc", OPEN + MINUTE, OPEN, "AAA.parquet", 0, "")]
+    defects = [Defect(0, "bad_ohlc", session.open_ns + MINUTE, session.open_ns, "AAA.parquet", 0, "")]
     ledger, view = QualityLedger(plan), QualityView(plan)
     ledger.start_session(session)
     view.start_session(session)
@@ -265,6 +266,6 @@ def test_with_quality_turned_off_what_is_received_is_what_was_expected() -> None
     records = np.concatenate([part.records for part in parts])
     assert records.tolist() == [(0, session.close_ns, 383, 383, *(0,) * 8)]
     assert not any(part.gaps for part in parts)
-    assert view.at(0, OPEN + 30 * MINUTE).score == 100.0
+    assert view.at(0, session.open_ns + 30 * MINUTE).score == 100.0
     view.apply(records)
     assert view.at(0, session.close_ns).received == 383

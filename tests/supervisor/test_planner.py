@@ -393,7 +393,7 @@ def test_settings_reach_the_plan(bars: MemoryBars, calendars: Calendars) -> None
 
     assert msgspec.structs.astuple(plan.flow) == (7, 99, 3, 3, 60.0, 1.0, 30.0)
     assert (plan.rules.min_coverage, plan.rules.jump_ratio, plan.rules.catchup_threshold_s) == (0.5, 1.5, 5.0)
-    assert (plan.rules.quality_enabled, plan.rules.history_quality_enabled) == (True, False)
+    assert not plan.rules.history_quality_enabled
     assert (plan.log_steps, plan.log_level) == (False, "DEBUG")
     assert msgspec.structs.astuple(plan.trading) == (1000.0, 100.0, 200.0, 2)
     assert any(warning.startswith("trading_config:") for warning in plan.warnings)

@@ -178,17 +178,11 @@ def shape(value: Any) -> Any:  # noqa: ANN401 - any JSON
     return {key: shape(item) for key, item in value.items()} if isinstance(value, dict) else None
 
 
-def test_without_a_quality_check_100_is_assumed_and_said_so() -> None:
-    summary = build_summary(replace(PLAN, rules=Rules(quality_enabled=False)), FINISHED, OUTCOME)
-    assert summary["quality"] == {"RIVN": 100.0, "AAPL": 100.0}
-    assert summary["bars"]["RIVN"] == {
-        "expected": None,
-        "delivered": 985,
-        "missing": None,
-        "duplicates": None,
-        "rejected": None,
-    }
+def test_without_a_check_of_history_that_is_said() -> None:
+    plan = replace(PLAN, rules=Rules(history_quality_enabled=False), history=PLAN.sessions[:1])
+    summary = build_summary(plan, FINISHED, OUTCOME)
     assert any("assumed" in warning for warning in summary["warnings"])
+    assert summary["bars"] == build_summary(PLAN, FINISHED, OUTCOME)["bars"]
 
 
 @pytest.mark.parametrize(
