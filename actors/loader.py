@@ -3,15 +3,13 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-import numpy as np
-
 from actors.domain.intervals import Interval
 from actors.domain.ports import BarSource, DataError
 from actors.domain.roles import Effect, Log, Send
 from actors.domain.screening import Screened, screen
 from actors.domain.session_plan import Session, SessionPlan, Stream
 from protocol import topics
-from protocol.blocks import NO_BARS, Bars, bar_block
+from protocol.blocks import Bars, bar_block, join_bars
 from protocol.messages import (
     Defect,
     LoadFailed,
@@ -103,5 +101,4 @@ class _Batch:
         self._defects += screened.defects
 
     def message(self, session: int) -> SessionBars:
-        block = bar_block(np.concatenate(self._blocks)) if self._blocks else NO_BARS
-        return SessionBars(session, block, tuple(self._defects))
+        return SessionBars(session, bar_block(join_bars(self._blocks)), tuple(self._defects))

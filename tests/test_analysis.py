@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -116,8 +116,12 @@ def run_windows(seed: int = 0, cuts: Sequence[int] | set[int] = ()) -> list[Seal
     return windows
 
 
-def engine(strategy: Strategy[Any], on_error: Any = "stop", **more: Any) -> Analysis:
-    return Analysis("sma", PLAN, strategy, StrategySpec("mine", "sma", "x:Y", {}, on_error, **more))
+def engine(
+    strategy: Strategy[Any],
+    on_error: Literal["stop", "skip"] = "stop",
+    indicators: tuple[IndicatorSpec, ...] = (),
+) -> Analysis:
+    return Analysis("sma", PLAN, strategy, StrategySpec("mine", "sma", "x:Y", {}, on_error, indicators))
 
 
 def play(role: Analysis, windows: Sequence[SealedWindow]) -> list[Any]:
@@ -136,7 +140,7 @@ class Diary(Strategy[StrategyParams]):
         super().__init__(StrategyParams())
         self.calls: list[tuple[Any, ...]] = []
 
-    def write(self, handler: str, ctx: Context, *event: Any) -> None:
+    def write(self, handler: str, ctx: Context, *event: object) -> None:
         seen = tuple(len(ctx.bars(stream.symbol, stream.interval)) for stream in STREAMS)
         past = tuple(len(ctx.history(stream.symbol, stream.interval)) for stream in STREAMS)
         self.calls.append((handler, ctx.session.index, ctx.now, seen, past, *event))
@@ -212,7 +216,7 @@ def test_calls_come_in_the_declared_order_and_see_all_of_their_step() -> None:
         before = session_bars(PLAN.session(session.index - 1), 7)
         past = tuple(np.bincount(before["stream"], minlength=4).tolist())
 
-        def note(handler: str, now: int, *event: Any) -> None:
+        def note(handler: str, now: int, *event: object) -> None:
             known = bars["stream"][bars["close_ts"] <= now]  # noqa: B023  called in this turn of the loop only
             seen = tuple(np.bincount(known, minlength=4).tolist())
             expected.append((handler, session.index, now, seen, past, *event))  # noqa: B023  likewise
@@ -329,20 +333,20 @@ class Clumsy(Strategy[StrategyParams]):
         super().__init__(StrategyParams())
         self.handler = handler
 
-    def stumble(self, handler: str) -> None:
+    def stumble(self, ctx: Context, handler: str) -> None:
         if handler == self.handler:
-            raise ZeroDivisionError("stumbled")
+            raise ZeroDivisionError(f"stumbled at {ctx.now}")
 
     def on_start(self, ctx: Context) -> None:
-        self.stumble("on_start")
+        self.stumble(ctx, "on_start")
 
     def on_bar(self, ctx: Context, bar: Bar) -> None:
         ctx.signal(bar.symbol, "SELL", 2)
         if bar.symbol == "RIVN":
-            self.stumble("on_bar")
+            self.stumble(ctx, "on_bar")
 
     def on_stop(self, ctx: Context) -> None:
-        self.stumble("on_stop")
+        self.stumble(ctx, "on_stop")
 
 
 @pytest.mark.parametrize(
@@ -356,7 +360,7 @@ def test_a_handler_that_raises_stops_the_run_and_names_itself_and_its_step(handl
     with pytest.raises(StrategyError) as caught:
         play(engine(Clumsy(handler)), run_windows())
     message = str(caught.value)
-    assert message.startswith(f"strategy mine raised in {handler} at {when}: ZeroDivisionError: stumbled (")
+    assert message.startswith(f"strategy mine raised in {handler} at {when}: ZeroDivisionError: stumbled at ")
     assert f"{__file__}, line " in message
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 

@@ -14,7 +14,7 @@
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -24,7 +24,7 @@ import numpy.typing as npt
 from actors.domain.grid import Instants, expected_closes, expected_opens
 from actors.domain.intervals import Interval
 from actors.domain.session_plan import Session, SessionPlan
-from protocol.blocks import BAR_DTYPE, BarFlag, Bars
+from protocol.blocks import BAR_DTYPE, BarFlag, Bars, join_bars
 
 PENDING_ROWS: Final = 8_192
 """Rows of an open bin, above one per stream, that are merged early: about 1 ms of work at once."""
@@ -98,11 +98,6 @@ def merge_rows(rows: Bars, bin_of: npt.NDArray[np.int64]) -> Bars:
     return merged
 
 
-def join_rows(parts: Sequence[Bars]) -> Bars:
-    """Put blocks of rows one behind the other, read-only."""
-    return parts[0] if len(parts) == 1 else np.frombuffer(b"".join(part.data for part in parts), BAR_DTYPE)
-
-
 class PendingRows:
     """Rows of bins that are still open, in time order."""
 
@@ -121,7 +116,7 @@ class PendingRows:
     def take(self) -> Bars:
         """Give all rows and keep none."""
         parts, self._parts, self._count = self._parts, [], 0
-        return join_rows(parts)
+        return join_bars(parts)
 
     def bound(self) -> None:
         """Merge early if there are too many; to be called when only one bin is open."""
@@ -207,7 +202,7 @@ class Aggregation:
         derived = [rows for fold in self._folds if len(rows := fold.fold(bars, now_ns))]
         if not derived:
             return NOTHING_FOLDED
-        rows = join_rows(derived)
+        rows = join_bars(derived)
         kept = rows.compress(rows["n_base"] / rows["n_expected"] >= self._min_coverage)
         ordered = kept.take(np.lexsort((kept["stream"], kept["close_ts"])))
         return Folded(ordered, len(rows) - len(kept))

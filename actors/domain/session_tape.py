@@ -13,7 +13,7 @@ import numpy.typing as npt
 from actors.domain.grid import Instants, event_times
 from actors.domain.intervals import Interval
 from actors.domain.session_plan import Session, Stream
-from protocol.blocks import BAR_DTYPE, Bars, bar_block, time_block
+from protocol.blocks import Bars, bar_block, join_bars, time_block
 from protocol.messages import Defect, RawWindow
 
 Rows = npt.NDArray[np.int64]
@@ -61,12 +61,12 @@ def merge(blocks: Sequence[Bars], steps: Instants) -> tuple[Bars, Rows]:
 
     Rows come back as (n,) and offsets as (len(steps) + 1,). Every close_ts must be one of `steps`.
     """
-    bars = np.concatenate(blocks) if blocks else np.empty(0, dtype=BAR_DTYPE)
+    bars = join_bars(blocks)
     step_of = np.searchsorted(steps, bars["close_ts"])
     key = step_of * 65_536 + bars["stream"]
     order = np.argsort(key, kind="stable")
     counts = np.bincount(step_of, minlength=len(steps))
-    return bars[order], np.concatenate(([0], np.cumsum(counts)))
+    return bars.take(order), np.concatenate(([0], np.cumsum(counts)))
 
 
 def make_tape(

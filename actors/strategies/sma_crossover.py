@@ -34,7 +34,10 @@ class SmaCrossoverParams(StrategyParams):
 
 
 class SmaCrossover(Strategy[SmaCrossoverParams]):
-    """Signal each crossing of two averages of the close, per symbol, on the close of a bar."""
+    """Signal each crossing of two averages of the close, per symbol, on the close of a bar.
+
+    Averages that touch and part again have not crossed. Which one is above is known from the last bar of history on.
+    """
 
     Params = SmaCrossoverParams
 

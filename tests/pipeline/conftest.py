@@ -138,7 +138,7 @@ class Launch:
 
     def offspring(self) -> list[psutil.Process]:
         """List the processes that carry the launch's mark, the launch itself included."""
-        return [process for process in psutil.process_iter() if self._mark in _mark_of(process)]
+        return [process for process in psutil.process_iter() if _mark_of(process) == self._mark]
 
     def read(self, stream: str) -> str:
         return self._output(stream).read_text(errors="replace")
