@@ -23,12 +23,12 @@ from actors.domain.bar_views import Bar, BarColumns, Ints, Step, StreamLayout, b
 from actors.domain.indicators import IndicatorBoard, IndicatorError
 from actors.domain.intervals import NS_PER_S
 from actors.domain.market import Market, UnknownStream
-from actors.domain.roles import Effect, Log, RoleError, Send
+from actors.domain.roles import Effect, Log, LogLines, RoleError, Send
 from actors.domain.session_plan import SessionPlan, StrategySpec
 from actors.domain.strategy import Context, Strategy
 from protocol import topics
 from protocol.blocks import as_bars, as_quality, as_times
-from protocol.messages import Ack, Leave, Message, RunEnd, SealedWindow
+from protocol.messages import Ack, Leave, Message, RunEnd, SealedWindow, Signal
 
 HANDLERS: Final = (
     "on_start",
@@ -47,7 +47,7 @@ _ONCE: Final = ((),)
 class StrategyError(RoleError):
     """A strategy's handler raised; the error is its cause."""
 
-    def __init__(self, strategy: str, handler: str, when: str, bar: Bar | None, cause: Exception) -> None:
+    def __init__(self, strategy: str, handler: str, when: str, bar: Bar | None, cause: BaseException) -> None:
         """Name the strategy, the handler, the step and the bar, and where in the strategy it was."""
         super().__init__(
             f"strategy {strategy} raised in {handler} at {when}{_about(bar)}: "
@@ -142,9 +142,12 @@ class Analysis:
             self._call("on_stop")
         return self._answer(Leave(self.name, self.windows, self.bars, self._context.take_signals()))
 
-    def _answer(self, message: Message) -> list[Effect]:
-        errors, self._errors = self._errors, []
-        return [*errors, Send(topics.report(self.name), message)]
+    def _answer(self, message: Ack | Leave) -> list[Effect]:
+        effects, self._errors = self._errors, []
+        if message.signals:
+            texts = [_signal_text(signal) for signal in message.signals]
+            effects.append(LogLines(texts, [signal.event_ts for signal in message.signals]))
+        return [*effects, Send(topics.report(self.name), message)]
 
     def _start_session(self, index: int) -> None:
         self._market.start_session(self._plan.session(index))
@@ -211,10 +214,10 @@ class Analysis:
         for event in events:
             try:
                 handler(*event)
-            except Exception as error:  # noqa: BLE001  what a strategy raises is its own affair
+            except (Exception, SystemExit) as error:  # noqa: BLE001  what a strategy raises is its own affair
                 self._on_error(name, error, event[0] if name == "on_bar" else None)
 
-    def _on_error(self, handler: str, cause: Exception, bar: Bar | None) -> None:
+    def _on_error(self, handler: str, cause: BaseException, bar: Bar | None) -> None:
         error = StrategyError(self._spec.name, handler, self._when(), bar, cause)
         if self._spec.on_error == "stop":
             raise error from cause
@@ -238,8 +241,15 @@ def _about(bar: Bar | None) -> str:
     return f", bar {bar.symbol} {bar.interval} ({prices}, volume {bar.volume})"
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """Say where the handler, which this module called, was."""
     frames = traceback.extract_tb(error.__traceback__)
     frame = frames[min(1, len(frames) - 1)]
     return f"{frame.filename}, line {frame.lineno}"
+
+
+def _signal_text(signal: Signal) -> str:
+    return (
+        f"SIGNAL {signal.action} {signal.symbol} {signal.quantity:g} "
+        f"(confidence {signal.confidence:g}): {signal.reason}"
+    )

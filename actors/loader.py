@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from actors.domain.errors import DataError
 from actors.domain.intervals import Interval
-from actors.domain.ports import BarSource, DataError
+from actors.domain.ports import BarSource
 from actors.domain.roles import Effect, Log, Send
 from actors.domain.screening import Screened, screen
 from actors.domain.session_plan import Session, SessionPlan, Stream

@@ -9,6 +9,8 @@ from actors.domain.strategy import Context, Needs, Strategy, StrategyParams
 INTERVAL: Final = "5m"
 FAST: Final = IndicatorSpec("sma", INTERVAL, {"period": 20})
 SLOW: Final = IndicatorSpec("sma", INTERVAL, {"period": 50})
+FAST_KEY: Final = FAST.key
+SLOW_KEY: Final = SLOW.key
 
 
 class CrossoverCounter(Strategy[StrategyParams]):
@@ -27,7 +29,7 @@ class CrossoverCounter(Strategy[StrategyParams]):
         """Signal where the averages have crossed; equal ones leave it as it was."""
         if bar.interval != INTERVAL:
             return
-        fast, slow = ctx.indicator(FAST.key, bar.symbol), ctx.indicator(SLOW.key, bar.symbol)
+        fast, slow = ctx.indicator(FAST_KEY, bar.symbol), ctx.indicator(SLOW_KEY, bar.symbol)
         if fast is None or slow is None or fast == slow:
             return
         above = fast > slow

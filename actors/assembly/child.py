@@ -4,8 +4,8 @@ import ctypes
 import os
 import signal
 import sys
-from multiprocessing import parent_process
-from typing import Final
+from multiprocessing import forkserver, parent_process
+from typing import Any, Final
 
 from actors.assembly import build_role
 from actors.assembly.places import ActorSpec, actor_roles, read_plan
@@ -43,8 +43,17 @@ def prepare_process() -> None:
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _let_go_of_forkserver()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL)
+
+
+def _let_go_of_forkserver() -> None:
+    """Close the pipe by which every child keeps its forkserver alive: only the supervisor should."""
+    server: Any = forkserver._forkserver  # noqa: SLF001  (nothing public has it)
+    if server._forkserver_alive_fd is not None:  # noqa: SLF001
+        os.close(server._forkserver_alive_fd)  # noqa: SLF001
+        server._forkserver_alive_fd = None  # noqa: SLF001
 
 
 def _live(spec: ActorSpec, plan: SessionPlan, log: ActorLog) -> ExitCode:

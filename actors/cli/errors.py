@@ -7,9 +7,8 @@ from typing import NoReturn, ParamSpec, TypeVar
 
 import click
 
-from actors.config import ConfigError
+from actors.domain.errors import ConfigError, DataError
 from actors.domain.exit_codes import ExitCode
-from actors.domain.ports import DataError
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")

@@ -11,6 +11,7 @@ from typing import Final
 import click
 import msgspec
 
+from actors.runtime.locks import is_held
 from actors.runtime.log_files import LogFolder, LogRecord, text_line
 from actors.supervisor.status import RunStatus
 
@@ -103,7 +104,15 @@ def _is_over(run_folder: Path) -> bool:
         return False
     except msgspec.MsgspecError as error:
         raise click.ClickException(f"{run_folder / 'status.json'} cannot be read: {error}") from error
-    return status.state in OVER
+    return status.state in OVER or _is_abandoned(run_folder)
+
+
+def _is_abandoned(run_folder: Path) -> bool:
+    """Whether the supervisor was killed before it could say how the run ended."""
+    try:
+        return not is_held(run_folder / "lock")
+    except FileNotFoundError:
+        return False
 
 
 def _open_logs(run_folder: Path, actors: tuple[str, ...], *, follow: bool) -> LogFolder:

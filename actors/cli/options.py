@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from actors.config import Overrides
+from actors.domain.overrides import Overrides
 
 config_argument = click.argument("config", type=click.Path(path_type=Path))
 

@@ -7,7 +7,8 @@ import msgspec
 
 from actors.cli.errors import exits_cleanly
 from actors.cli.options import config_argument, override_options
-from actors.config import Overrides, load_config
+from actors.config import load_config
+from actors.domain.overrides import Overrides
 from actors.runtime.calendars import Calendars
 from actors.runtime.store import Catalog
 from actors.supervisor.console import open_console, print_plan

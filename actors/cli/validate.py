@@ -9,8 +9,10 @@ import click
 
 from actors.cli.errors import exits_cleanly
 from actors.cli.options import config_argument, override_options
-from actors.config import ConfigError, Overrides, load_config, schema_text
+from actors.config import load_config, schema_text
+from actors.domain.errors import ConfigError
 from actors.domain.exit_codes import ExitCode
+from actors.domain.overrides import Overrides
 
 
 @click.command()

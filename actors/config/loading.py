@@ -3,14 +3,15 @@
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from pydantic import ValidationError
 
-from actors.config.problems import ConfigError, Location, Problem, json_path, problems_of
+from actors.config.problems import Location, json_path, problems_of
 from actors.config.session import SessionConfig
+from actors.domain.errors import ConfigError, Problem
+from actors.domain.overrides import NO_OVERRIDES, Overrides
 
 MAX_CONFIG_BYTES: Final = 2**20
 MAX_NESTING: Final = 64
@@ -24,26 +25,6 @@ _OPTIONS: Final[Mapping[str, tuple[str, tuple[str, str]]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Overrides:
-    """What the command line puts in place of the file's settings; None leaves them."""
-
-    start: str | None = None
-    end: str | None = None
-    speed: float | None = None
-    window_steps: int | None = None
-    credit: int | None = None
-    catalog: Path | None = None
-    """Relative to the working directory."""
-
-    def given(self) -> Iterator[tuple[str, Any]]:
-        """List those that are set, by name."""
-        for name in _OPTIONS:
-            value = getattr(self, name)
-            if value is not None:
-                yield name, value
-
-
 class _Object(dict[str, Any]):
     """A JSON object that remembers which keys it was given twice."""
 
@@ -53,7 +34,7 @@ class _Object(dict[str, Any]):
         self.repeated = sorted({key for key in keys if keys.count(key) > 1}) if len(keys) > len(self) else []
 
 
-def load_config(path: Path, overrides: Overrides = Overrides()) -> SessionConfig:
+def load_config(path: Path, overrides: Overrides = NO_OVERRIDES) -> SessionConfig:
     """Read a configuration file.
 
     Relative paths in it start at its folder. Raises ConfigError with all that is wrong.
@@ -68,7 +49,7 @@ def load_config(path: Path, overrides: Overrides = Overrides()) -> SessionConfig
 def parse_config(
     document: object,
     folder: Path = Path(),
-    overrides: Overrides = Overrides(),
+    overrides: Overrides = NO_OVERRIDES,
     path: Path | None = None,
 ) -> SessionConfig:
     """Check a configuration that is in memory, as `json.loads` gives it.

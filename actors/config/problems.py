@@ -3,14 +3,14 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from actors.config.fields import Misfit
 from actors.config.vocabulary import did_you_mean
+from actors.domain.errors import Problem
 
 Location = tuple[str | int, ...]
 
@@ -42,30 +42,6 @@ _MESSAGES: Final = {
     "literal_error": "must be {expected}, not {got}",
     "json_invalid": "{error}",
 }
-
-
-class Problem(NamedTuple):
-    """One thing to put right."""
-
-    where: str
-    """JSON path, such as `session_data_config.symbols[1]`, or the option; empty for the whole file."""
-    message: str
-
-    def __str__(self) -> str:
-        """Write it on a line."""
-        return f"{self.where}: {self.message}" if self.where else self.message
-
-
-class ConfigError(Exception):
-    """A configuration cannot be used."""
-
-    def __init__(self, path: Path | None, problems: tuple[Problem, ...]) -> None:
-        """Keep the file, if there is one, and all that is wrong with it."""
-        name = "configuration" if path is None else str(path)
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__("\n".join((f"{name}: {count}", *(f"  {problem}" for problem in problems))))
-        self.path = path
-        self.problems = problems
 
 
 def json_path(location: Location) -> str:

@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, JsonValue, PrivateAttr, ValidationError, field_serializer, field_validator
 
 from actors.config.fields import ExchangeGroup, Section, Title, target_file
-from actors.config.problems import ConfigError, problems_of
+from actors.config.problems import problems_of
 from actors.config.sections import (
     BacktestConfig,
     CatalogConfig,
@@ -23,6 +23,7 @@ from actors.config.sections import (
     TradingConfig,
 )
 from actors.config.vocabulary import EXCHANGE_GROUPS, SERVED_INDICATORS
+from actors.domain.errors import ConfigError
 
 MASK = "***"
 

@@ -10,10 +10,6 @@ from actors.domain.screening import StoredRows
 from protocol.messages import Message
 
 
-class DataError(Exception):
-    """Stored data cannot be used; the message names the file and says what to do."""
-
-
 class BarSource(Protocol):
     """Where stored bars come from."""
 

@@ -1,7 +1,7 @@
 """Import TA-Lib without pandas and polars.
 
 TA-Lib imports both where they are installed, to accept their series; it is given numpy arrays here. With both
-hidden the import takes 0.08 s instead of 0.58 s. Where one of them is imported already it stays.
+hidden the import takes 0.08 s instead of 0.58 s, numpy included. One that is imported already stays.
 """
 
 import importlib

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from actors.domain.errors import DataError
 from actors.domain.exit_codes import ExitCode
 from actors.domain.lobby import Lobby
-from actors.domain.ports import DataError
 from actors.domain.roles import Done, Effect, Log, LogLines, Role, RoleError, Send, Wake
 from actors.runtime import clock
 from actors.runtime.framing import Journal, keep

@@ -36,7 +36,8 @@ class SmaCrossoverParams(StrategyParams):
 class SmaCrossover(Strategy[SmaCrossoverParams]):
     """Signal each crossing of two averages of the close, per symbol, on the close of a bar.
 
-    Averages that touch and part again have not crossed. Which one is above is known from the last bar of history on.
+    Averages that touch and part again have not crossed. Which one is above is known from the last bar of
+    history on.
     """
 
     Params = SmaCrossoverParams

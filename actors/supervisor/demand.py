@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from actors.config import ConfigError, Problem, SessionConfig
+from actors.config import SessionConfig
 from actors.config.vocabulary import SERVED_INDICATORS
+from actors.domain.errors import ConfigError, Problem
 from actors.domain.indicators import IndicatorError, check
 from actors.domain.intervals import Interval
 from actors.domain.session_plan import IndicatorSpec

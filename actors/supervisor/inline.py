@@ -14,8 +14,8 @@ from typing import Any
 from actors.assembly import build_role
 from actors.assembly.places import ActorSpec, RunPlaces, actor_roles
 from actors.coordinator import Coordinator
+from actors.domain.errors import DataError
 from actors.domain.exit_codes import ExitCode
-from actors.domain.ports import DataError
 from actors.domain.roles import Done, Effect, Log, LogLines, Role, RoleError, Send, Wake
 from actors.domain.session_plan import SessionPlan
 from actors.runtime import clock
@@ -27,13 +27,11 @@ from actors.runtime.vitals import Vitals
 from actors.supervisor.decisions import COORDINATOR, Trouble
 from actors.supervisor.status import RunStatus
 from actors.supervisor.verdict import Verdict
-from actors.supervisor.watch import ActorLine, Watch
+from actors.supervisor.watch import ActorLine, Show, Watch
 from protocol import topics
 from protocol.errors import ProtocolError
 from protocol.lifecycle import ActorState
 from protocol.messages import Finished, Heartbeat, Message, Progress, Stop
-
-Show = Callable[[RunStatus], None]
 
 
 class InlinePipeline:

@@ -5,8 +5,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from actors.domain.errors import DataError
 from actors.domain.intervals import Interval
-from actors.domain.ports import BarSource, DataError
+from actors.domain.ports import BarSource
 from actors.domain.session_grid import Instants, SessionGrid
 from actors.domain.session_plan import Session, Stored, Stream
 from actors.supervisor.wording import listed

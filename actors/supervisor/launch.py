@@ -1,14 +1,19 @@
 """From a configuration to a finished run: plan, run folder, actors, summary, exit code."""
 
 import json
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext, redirect_stdout
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 import msgspec
 
-from actors.config import ConfigError, Overrides, Problem, SessionConfig, load_config
+from actors.config import SessionConfig, load_config
+from actors.domain.errors import ConfigError, Problem
 from actors.domain.exit_codes import ExitCode
+from actors.domain.overrides import Overrides
 from actors.domain.session_flow import TAG
 from actors.domain.session_plan import SessionPlan
 from actors.runtime import clock
@@ -21,7 +26,6 @@ from actors.supervisor.inline import InlinePipeline
 from actors.supervisor.pipeline import Pipeline
 from actors.supervisor.planner import make_plan, portable
 from actors.supervisor.post_mortem import examine
-from actors.supervisor.processes import Processes
 from actors.supervisor.run_folder import RunFolder, RunFolderError, environment, remove_stale_sockets
 from actors.supervisor.salvage import salvage_tables
 from actors.supervisor.status import RunStatus
@@ -41,36 +45,42 @@ class LaunchOptions:
     runs: Path
     inline: bool
     as_json: bool
+    stdout: TextIO = field(default_factory=lambda: sys.stdout)
+    """Where the summary goes as JSON; what a strategy prints in this process then goes to standard error."""
 
 
-def launch(
-    config_path: Path, overrides: Overrides, options: LaunchOptions, processes: Processes | None
-) -> ExitCode:
-    """Do a whole run. `processes` is None for one in this process.
+def launch(config_path: Path, overrides: Overrides, options: LaunchOptions) -> ExitCode:
+    """Do a whole run.
 
     Raises ConfigError and DataError before anything is started.
     """
     began_ns = clock.monotonic_ns()
-    config = load_config(config_path, overrides)
-    plan = make_plan(config, Catalog(config.catalog_path), Calendars(), config_path)
-    folder = _make_folder(options.runs, config)
-    try:
-        return _Launch(plan, folder, options, began_ns).run(config, processes)
-    finally:
-        folder.close()
+    with redirect_stdout(sys.stderr) if options.as_json else nullcontext():
+        config = load_config(config_path, overrides)
+        plan = make_plan(config, Catalog(config.catalog_path), Calendars(), config_path)
+        folder = _make_folder(options, config)
+        try:
+            return _Launch(plan, folder, options, began_ns).run(config)
+        finally:
+            folder.close()
 
 
-def _make_folder(runs: Path, config: SessionConfig) -> RunFolder:
+def _make_folder(options: LaunchOptions, config: SessionConfig) -> RunFolder:
     remove_stale_sockets()
     try:
-        folder = RunFolder(runs, config.session_name, config.catalog_path)
+        folder = RunFolder(options.runs, config.session_name, config.catalog_path)
     except RunFolderError as error:
         raise ConfigError(None, (Problem("--runs", str(error)),)) from error
     try:
-        Endpoints(folder.places.sockets).check()
+        if not options.inline:
+            Endpoints(folder.places.sockets).check()
+        folder.become_latest()
     except SocketPathTooLong as error:
         folder.remove()
         raise ConfigError(None, (Problem("TMPDIR", str(error)),)) from error
+    except RunFolderError as error:
+        folder.remove()
+        raise ConfigError(None, (Problem("--runs", str(error)),)) from error
     return folder
 
 
@@ -89,25 +99,28 @@ class _Launch:
         self._status_key: object = None
         self._status_s = 0.0
 
-    def run(self, config: SessionConfig, processes: Processes | None) -> ExitCode:
+    def run(self, config: SessionConfig) -> ExitCode:
         with ActorLog(self._places.logs, "supervisor", self._plan.log_level, self._plan.timezone) as log:
-            self._prepare(config, log)
+            self._log_start(log)
+            run = self._start(log)
+            self._write_down(config)
             print_plan(self._console, self._plan)
             self._screen.start(self._plan)
             try:
-                verdict = self._live(processes, log)
+                verdict = run()
             finally:
                 self._screen.stop()
             summary = self._conclude(verdict, log)
         self._report(summary)
         return verdict.exit_code
 
-    def _prepare(self, config: SessionConfig, log: ActorLog) -> None:
-        """Write down what is known before the start."""
-        self._folder.write_json("config.json", config.as_json())
+    def _write_down(self, config: SessionConfig) -> None:
+        """Keep what the run is made from, while the actors start."""
+        self._folder.write_json("config.json", json.loads(config.as_json()))
         self._folder.write_json("plan.json", msgspec.to_builtins(portable(self._plan)))
         self._folder.write_json("environment.json", environment())
-        self._places.plan.write_bytes(msgspec.json.encode(self._plan))
+
+    def _log_start(self, log: ActorLog) -> None:
         first, last = self._plan.sessions[0].date, self._plan.sessions[-1].date
         for line in (
             "2.a: SystemManager - Loading configuration",
@@ -120,10 +133,12 @@ class _Launch:
         for warning in self._plan.warnings:
             log.write("WARNING", warning)
 
-    def _live(self, processes: Processes | None, log: ActorLog) -> Verdict:
-        if processes is None:
-            return InlinePipeline(self._plan, self._places, self._watch, self._show).run()
-        pipeline = Pipeline(self._plan, self._places, processes, log, self._watch)
+    def _start(self, log: ActorLog) -> Callable[[], Verdict]:
+        """Start the actors; what is given back runs them to the end."""
+        self._places.plan.write_bytes(msgspec.json.encode(self._plan))
+        if self._options.inline:
+            return InlinePipeline(self._plan, self._places, self._watch, self._show).run
+        pipeline = Pipeline(self._plan, self._places, log, self._watch, self._show)
         pipeline.start()
         for line in (
             "2.e: Complete - Actor processes created",
@@ -133,7 +148,7 @@ class _Launch:
             "2: Complete - SystemManager.start() finished",
         ):
             log.write("INFO", TAG + line)
-        return pipeline.run(self._show)
+        return pipeline.run
 
     def _show(self, status: RunStatus) -> None:
         self._screen.update(status)
@@ -150,6 +165,9 @@ class _Launch:
         """Write what the run came to, after a failure from the journal."""
         if verdict.finished is None:
             self._salvage(log)
+        for output in self._places.logs.glob("*.out"):
+            if not output.stat().st_size:
+                output.unlink()
         failure = None
         if verdict.trouble is not None:
             failure = examine(self._places, verdict.trouble, self._watch.sim_time)
@@ -177,6 +195,6 @@ class _Launch:
 
     def _report(self, summary: Json) -> None:
         if self._options.as_json:
-            print(json.dumps(summary))  # noqa: T201  (what a program reads)
+            print(json.dumps(summary), file=self._options.stdout)
         else:
             print_summary(self._console, summary, self._places.folder)

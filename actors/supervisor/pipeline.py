@@ -22,7 +22,7 @@ from actors.supervisor.decisions import Event, Kill, Note, Stage, Tell
 from actors.supervisor.processes import Processes
 from actors.supervisor.status import RunState, RunStatus
 from actors.supervisor.verdict import Verdict
-from actors.supervisor.watch import ActorLine, Watch
+from actors.supervisor.watch import ActorLine, Show, Watch
 from protocol.messages import Attached, Failed, Finished, Heartbeat, Hello, Message, Progress
 
 TICK_S: Final = 0.25
@@ -39,13 +39,12 @@ _STATES: Final[Mapping[Stage, RunState]] = {
 class Pipeline:
     """One run by processes, from spawning to the last exit."""
 
-    def __init__(
-        self, plan: SessionPlan, places: RunPlaces, processes: Processes, log: ActorLog, watch: Watch
-    ) -> None:
-        """Bind the supervisor's socket; nothing is started yet."""
+    def __init__(self, plan: SessionPlan, places: RunPlaces, log: ActorLog, watch: Watch, show: Show) -> None:
+        """Bind the supervisor's socket; nothing is started yet. `show` gets snapshots, a few a second."""
         self._places = places
         self._roles = actor_roles(plan)
-        self._processes = processes
+        self._processes = Processes()
+        self._show = show
         self._log = log
         self._watch = watch
         self._link = SupervisorLink(Endpoints(places.sockets), Framing(places.run))
@@ -64,12 +63,12 @@ class Pipeline:
         for name, role in self._roles.items():
             self._link.watch(self._processes.start(ActorSpec(name, role, self._places)))
 
-    def run(self, show: Callable[[RunStatus], None]) -> Verdict:
-        """Run until every process has ended; `show` is called with snapshots, a few a second."""
+    def run(self) -> Verdict:
+        """Run until every process has ended."""
         with self._catching_signals():
             while self._state.stage is not Stage.OVER:
                 self._turn()
-                show(self._snapshot())
+                self._show(self._snapshot())
         self._receive(wait_s=0)
         self._link.close()
         return self._verdict()

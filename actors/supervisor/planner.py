@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 
 import msgspec
 
-from actors.config import ConfigError, Problem, SessionConfig
+from actors.config import SessionConfig
 from actors.domain.calendar_table import (
     CalendarError,
     CalendarSource,
@@ -17,9 +17,10 @@ from actors.domain.calendar_table import (
     sessions_before,
     sessions_between,
 )
+from actors.domain.errors import ConfigError, DataError, Problem
 from actors.domain.indicators import bars_needed
 from actors.domain.intervals import Interval
-from actors.domain.ports import BarSource, DataError
+from actors.domain.ports import BarSource
 from actors.domain.session_plan import (
     PLAN_VERSION,
     IndicatorSpec,

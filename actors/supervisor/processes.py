@@ -7,26 +7,25 @@ children with it (`PR_SET_PDEATHSIG`).
 
 import multiprocessing
 from collections.abc import Iterator
-from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
-from typing import Final
 
 import psutil
 
 from actors.assembly.child import run_actor
 from actors.assembly.places import ActorSpec
-
-PRELOAD: Final = ["__main__", "actors.assembly.child"]
+from actors.supervisor.forkserver import start_forkserver
 
 
 class Processes:
     """The actors' processes of one run."""
 
     def __init__(self) -> None:
-        """Start the forkserver, which imports in the background while the caller goes on."""
+        """Start the forkserver, unless it runs already.
+
+        Raises ConfigError where there is no place for its socket.
+        """
+        start_forkserver()
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(PRELOAD)
-        forkserver.ensure_running()
         self._processes: dict[str, ForkServerProcess] = {}
 
     def start(self, spec: ActorSpec) -> int:

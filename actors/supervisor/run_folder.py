@@ -3,7 +3,6 @@
 Every file is written under a temporary name and renamed, so that a reader never sees half of one.
 """
 
-import fcntl
 import json
 import os
 import platform
@@ -19,6 +18,7 @@ from typing import Any, Final
 
 from actors.assembly.places import RunPlaces
 from actors.runtime import clock
+from actors.runtime.locks import is_held, take_lock
 from protocol.version import PROTOCOL_VERSION
 
 SOCKETS_PREFIX: Final = "sessionflow-"
@@ -43,13 +43,13 @@ class RunFolder:
     """One run's folders, locked for as long as the run goes on."""
 
     def __init__(self, runs: Path, session_name: str, catalog: Path) -> None:
-        """Make a new folder below `runs`, point `latest` at it and make a private folder for sockets.
+        """Make a new folder below `runs` and a private folder for sockets.
 
         Raises RunFolderError.
         """
         try:
             folder = _new_folder(runs, session_name)
-            self._lock = _locked(folder / "lock")
+            self._lock = take_lock(folder / "lock")
             sockets = Path(tempfile.mkdtemp(prefix=SOCKETS_PREFIX))
         except OSError as error:
             problem = f"{error.strerror}: {error.filename}" if error.filename else str(error)
@@ -57,14 +57,30 @@ class RunFolder:
                 f"cannot make a run folder in {runs} ({problem}): "
                 "choose a folder that you may write to with --runs DIR"
             ) from error
-        self._sockets_lock = _locked(sockets / "lock")
+        self._sockets_lock = take_lock(sockets / "lock")
         self.places = RunPlaces(folder, sockets, catalog, run=secrets.randbits(63))
-        _point_latest(runs, folder)
 
     @property
     def name(self) -> str:
         """The folder's name, which names the run."""
         return self.places.folder.name
+
+    def become_latest(self) -> None:
+        """Point `latest` at this run; relative, so that the folder can be moved.
+
+        Raises RunFolderError.
+        """
+        folder = self.places.folder
+        temporary, latest = folder.with_name(f".latest-{folder.name}"), folder.with_name("latest")
+        try:
+            temporary.symlink_to(folder.name)
+            temporary.replace(latest)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise RunFolderError(
+                f"{latest} cannot point at the new run ({error.strerror}): "
+                "remove it, or choose another folder with --runs DIR"
+            ) from error
 
     def write_json(self, name: str, content: Any) -> None:  # noqa: ANN401  (whatever JSON can hold)
         """Write a JSON file, whole or not at all."""
@@ -108,7 +124,7 @@ def remove_stale_sockets() -> None:
         try:
             status = folder.lstat()
             old = clock.now_utc().timestamp() - status.st_mtime > STALE_S
-            if old and status.st_uid == os.getuid() and not _is_locked(folder / "lock"):
+            if old and status.st_uid == os.getuid() and not is_held(folder / "lock"):
                 shutil.rmtree(folder, ignore_errors=True)
         except OSError:
             continue
@@ -121,27 +137,3 @@ def _new_folder(runs: Path, session_name: str) -> Path:
     for part in ("logs", "journal", "tables"):
         (folder / part).mkdir(parents=True)
     return folder
-
-
-def _locked(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return descriptor
-
-
-def _is_locked(path: Path) -> bool:
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
-def _point_latest(runs: Path, folder: Path) -> None:
-    """Point `latest` at a run; relative, so that the folder can be moved."""
-    temporary = runs / f".latest-{folder.name}"
-    temporary.symlink_to(folder.name)
-    temporary.replace(runs / "latest")

@@ -1,6 +1,6 @@
 """Follow what actors say of themselves, and make the snapshots that the screen and `status.json` show."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -9,6 +9,9 @@ from actors.domain.session_plan import SessionPlan
 from actors.supervisor.status import ActorStatus, RunState, RunStatus
 from protocol.lifecycle import ActorState, Phase
 from protocol.messages import Heartbeat, Progress
+
+Show = Callable[[RunStatus], None]
+"""Who wants to see snapshots."""
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,8 @@ import pytest
 from click.testing import CliRunner
 
 from actors.cli.errors import exits_cleanly
-from actors.config import ConfigError, Problem
+from actors.domain.errors import ConfigError, DataError, Problem
 from actors.domain.exit_codes import ExitCode
-from actors.domain.ports import DataError
 
 
 class BarsLost(DataError):

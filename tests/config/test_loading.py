@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from actors.config import ConfigError, Overrides, load_config
+from actors.config import load_config
+from actors.domain.errors import ConfigError
+from actors.domain.overrides import Overrides
 
 Document = dict[str, Any]
 Write = Callable[[object], Path]

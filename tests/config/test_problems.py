@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.config import ConfigError, Overrides, SessionConfig, parse_config
+from actors.config import SessionConfig, parse_config
+from actors.domain.errors import ConfigError
+from actors.domain.overrides import Overrides
 
 Document = dict[str, Any]
 

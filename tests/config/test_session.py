@@ -6,8 +6,9 @@ from typing import Any
 import exchange_calendars
 import pytest
 
-from actors.config import ConfigError, SessionConfig, parse_config
+from actors.config import SessionConfig, parse_config
 from actors.config.vocabulary import CALENDARS, EXCHANGE_GROUPS
+from actors.domain.errors import ConfigError
 
 Document = dict[str, Any]
 CROSSOVER = {"name": "cross", "strategy": "package.module:Crossover"}

@@ -1,12 +1,17 @@
-import os, signal, pytest, subprocess, sys, time
+import os
+import signal
+import time
+
+import pytest
+
 from tests.pipeline.conftest import *
 
-HANG = '''
+HANG = """
 class Subject(Strategy):
     def on_bar(self, ctx, bar):
         if IS_ACTOR and ctx.now >= 1751463000_000000000 + 60*60*10**9:
             while True: pass
-'''
+"""
 def test_kill_supervisor_stopped_actor(launch, configure):
     launched = launch(configure(SLOW))
     launched.wait_streaming()

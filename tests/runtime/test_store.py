@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.domain.ports import BarSource, DataError, TableSink
+from actors.domain.errors import DataError
+from actors.domain.ports import BarSource, TableSink
 from actors.domain.screening import VALUES, StoredRows
 from actors.runtime.store import Catalog, ParquetTables, write_bars
 

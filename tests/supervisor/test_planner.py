@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.config import ConfigError, parse_config
+from actors.config import parse_config
 from actors.domain.calendar_table import CalendarTable, sessions_between
+from actors.domain.errors import ConfigError, DataError
 from actors.domain.grid import expected_opens
 from actors.domain.intervals import Interval
-from actors.domain.ports import DataError
 from actors.domain.screening import StoredRows
 from actors.domain.session_plan import SessionPlan
 from actors.runtime.calendars import Calendars

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from actors.domain.ports import DataError
+from actors.domain.errors import DataError
 from actors.runtime.store.layout import STAMPS, VALUES
 
 INSTANT: Final = pa.timestamp("ns", tz="UTC")

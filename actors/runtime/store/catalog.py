@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from actors.domain.ports import DataError
+from actors.domain.errors import DataError
 from actors.domain.screening import StoredRows
 from actors.runtime.store import layout
 from actors.runtime.store.bar_file import BarFile, DecodedRows, RowGroup, joined
