@@ -1,0 +1,44 @@
+"""Start the forkserver early: it imports what actors need while this process imports what planning needs.
+
+This module is light, so that the command line can call it before anything else: 0.3 s less until a run starts.
+"""
+
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import forkserver
+from typing import Final
+
+from actors.domain.errors import ConfigError, Problem
+
+PRELOAD: Final = ["__main__", "actors.assembly.child"]
+SAFE_PATH: Final = "PYTHONSAFEPATH"
+
+
+def start_forkserver() -> None:
+    """Start it, unless it runs already.
+
+    Raises ConfigError where there is no place for its socket.
+    """
+    multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOAD)
+    try:
+        with _safe_path():
+            forkserver.ensure_running()
+    except OSError as error:
+        message = f"no socket can be made below {tempfile.gettempdir()} ({error}): set TMPDIR to a short path"
+        raise ConfigError(None, (Problem("TMPDIR", message),)) from error
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Keep new interpreters, which get their program by `-c`, from importing out of the working directory."""
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[SAFE_PATH]
+        if before is not None:
+            os.environ[SAFE_PATH] = before
