@@ -56,7 +56,7 @@ class Coordinator:
         self._plan = plan
         self._account = Account(plan)
         self._barrier = Barrier(tuple(spec.actor for spec in plan.strategies), plan.flow.credit)
-        self._cutter = WindowCutter(plan.flow)
+        self._cutter = WindowCutter(plan.flow, len(plan.base_streams))
         self._queue = SessionQueue(plan)
         self._loaded: dict[int, Mapping[int, int]] = {}
         self._lines = PhaseLines(plan)

@@ -1,8 +1,11 @@
 """The words of the `[SESSION_FLOW]` lines, which people grep for: ids and wording do not change."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -14,7 +17,9 @@ from protocol.blocks import as_bars, as_times
 from protocol.lifecycle import Phase
 from protocol.messages import RawWindow
 
-TAG = "[SESSION_FLOW] "
+TAG: Final = "[SESSION_FLOW] "
+NAMED_SYMBOLS: Final = 20
+"""How many symbols a line about a step names."""
 
 
 def flow(text: str, sim_ts: int | None = None) -> Log:
@@ -42,7 +47,7 @@ class StepLines:
         self._symbol = {stream.id: stream.symbol for stream in plan.base_streams}
         self._zone = ZoneInfo(plan.timezone)
         self._ends = np.empty(0, dtype=np.int64)
-        self._processed = lru_cache(maxsize=4096)(self._processed_text)
+        self._processed = lru_cache(maxsize=64)(self._processed_text)
 
     def start_session(self, tape: Tape) -> None:
         """Note when each stream has its last bar."""
@@ -75,6 +80,8 @@ class StepLines:
         return f"{TAG}PHASE_5.2: Next timestamp: {clock_text(instant, self._zone)} ({queues})"
 
     def _processed_text(self, streams: bytes) -> str:
-        ids = np.frombuffer(streams, dtype="<u2").tolist()
-        counts = ", ".join(f"{self._symbol[stream]}: {ids.count(stream)}" for stream in ids)
-        return f"{TAG}PHASE_5.3: Processed {len(ids)} bars ({counts})"
+        counts = Counter(self._symbol[stream] for stream in np.frombuffer(streams, dtype="<u2").tolist())
+        named = [f"{symbol}: {count}" for symbol, count in islice(counts.items(), NAMED_SYMBOLS)]
+        if len(counts) > len(named):
+            named.append(f"{len(counts) - len(named)} more")
+        return f"{TAG}PHASE_5.3: Processed {counts.total()} bars ({', '.join(named)})"

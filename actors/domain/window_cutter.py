@@ -10,6 +10,8 @@ from actors.domain.session_tape import Tape
 from protocol.blocks import BAR_DTYPE
 from protocol.messages import RawWindow
 
+MAX_CELLS: Final = 500_000
+"""Steps times streams in a window, at most: a missing bar costs a quality record of 50 bytes."""
 _NO_STEPS: Final = np.empty(0, dtype=np.int64)
 NO_TAPE: Final = Tape(0, _NO_STEPS, np.empty(0, dtype=BAR_DTYPE), np.zeros(1, dtype=np.int64), ())
 
@@ -17,9 +19,10 @@ NO_TAPE: Final = Tape(0, _NO_STEPS, np.empty(0, dtype=BAR_DTYPE), np.zeros(1, dt
 class WindowCutter:
     """The session that is being cut, and how far."""
 
-    def __init__(self, flow: Flow) -> None:
-        """Take the settings; there is nothing to cut yet."""
+    def __init__(self, flow: Flow, streams: int) -> None:
+        """Take the settings and the number of base streams; there is nothing to cut yet."""
         self._flow = flow
+        self._max_steps = max(1, MAX_CELLS // max(1, streams))
         self._pace = Pace(flow.speed)
         self._paced = False
         self._tape = NO_TAPE
@@ -61,6 +64,7 @@ class WindowCutter:
         return max(min(stop, int(due)), self._next)
 
     def _stop_by_size(self) -> int:
+        limit = min(self._next + self._max_steps, len(self._tape.steps))
         if self._flow.window_steps is None:
-            return self._tape.stop_by_rows(self._next, self._flow.window_rows)
-        return min(self._next + self._flow.window_steps, len(self._tape.steps))
+            return min(limit, self._tape.stop_by_rows(self._next, self._flow.window_rows))
+        return min(limit, self._next + self._flow.window_steps)

@@ -1,6 +1,6 @@
 """Start the forkserver early: it imports what actors need while this process imports what planning needs.
 
-This module is light, so that the command line can call it before anything else: 0.3 s less until a run starts.
+This module is light, so that the command line calls it before anything else: 0.3 s less until a run starts.
 """
 
 import multiprocessing
