@@ -177,7 +177,7 @@ class Coordinator:
         self._to_leave.discard(message.actor)
 
     def _on_stop(self, message: Stop) -> Iterator[Effect]:
-        self._interrupted = not self._over
+        self._interrupted = self._interrupted or not self._over
         self._over = True
         yield Log("WARNING", f"Stopping after the windows in flight: {message.reason}")
 

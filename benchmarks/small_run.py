@@ -3,8 +3,8 @@
     python benchmarks/small_run.py [--runs N] [--symbols S] [--days D]
 
 1. A run is `scripts/launch.py` as a user starts it, from before the interpreter starts to after it has ended.
-2. The catalog is warm: one run of each kind goes first and is not timed. It is also the one whose memory is
-   watched, because looking costs time.
+2. The catalog is warm: one run of each kind goes first and is not timed. It is also the one that is
+   watched for memory and processor time, because looking costs time.
 3. The kinds take turns, in pairs, each first in every other pair; a ratio is that of one pair.
 4. Every run must deliver all bars, and all must agree on digests and signals, or nothing is printed but that.
 """
@@ -44,10 +44,54 @@ class Result(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """The most that all processes of a run held at once, bytes; `pss` counts shared pages once."""
+    """What all processes of a run hold at one instant, bytes; `pss` counts shared pages once."""
 
     rss: int
     pss: int | None
+
+
+class Footprint(NamedTuple):
+    """What all processes of a run took together."""
+
+    peak: Memory
+    """The highest sums."""
+    cpu_s: float
+
+
+class Tree:
+    """A process and its descendants, looked at again and again."""
+
+    def __init__(self, pid: int) -> None:
+        """Nothing was seen yet."""
+        self._pid = pid
+        self._samples = [Memory(0, None)]
+        self._cpu_s: dict[int, float] = {}
+
+    def look(self) -> None:
+        """Take a sample."""
+        found = list(self._memories())
+        shared = [memory.pss for memory in found if memory.pss is not None]
+        self._samples.append(Memory(sum(memory.rss for memory in found), sum(shared) if shared else None))
+
+    def footprint(self) -> Footprint:
+        """Sum up; the processor time is that of each process when it was last seen."""
+        shared = [sample.pss for sample in self._samples if sample.pss is not None]
+        peak = Memory(max(sample.rss for sample in self._samples), max(shared, default=None))
+        return Footprint(peak, sum(self._cpu_s.values()))
+
+    def _memories(self) -> Iterator[Memory]:
+        try:
+            root = psutil.Process(self._pid)
+            tree = [root, *root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return
+        for process in tree:
+            try:
+                info, times = process.memory_full_info(), process.cpu_times()
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+            self._cpu_s[process.pid] = times.user + times.system
+            yield Memory(info.rss, getattr(info, "pss", None))
 
 
 class Bench:
@@ -66,12 +110,15 @@ class Bench:
             raise RuntimeError("nothing was run")
         return self._result
 
-    def watch(self, kind: str) -> Memory:
-        """Do a run and watch its memory."""
+    def watch(self, kind: str) -> Footprint:
+        """Do a run and watch what it takes, a sample every `SAMPLE_S`."""
         with tempfile.TemporaryFile() as output, self._start(kind, output) as process:
-            memory = peak_memory(process)
+            tree = Tree(process.pid)
+            while process.poll() is None:
+                tree.look()
+                time.sleep(SAMPLE_S)
             self._conclude(process, output)
-        return memory
+        return tree.footprint()
 
     def time(self, kind: str) -> float:
         """Do a run and give its wall time, s."""
@@ -108,36 +155,6 @@ def _result(summary: dict[str, Any]) -> Result:
     return Result(delivered, summary["signals"]["emitted"], digest["stream"], digest["signals"])
 
 
-def peak_memory(process: subprocess.Popen[bytes]) -> Memory:
-    """Wait for a process and give the highest sums over it and its descendants, a sample every `SAMPLE_S`."""
-    samples = [Memory(0, None)]
-    while process.poll() is None:
-        samples.append(_memory_now(process.pid))
-        time.sleep(SAMPLE_S)
-    shared = [sample.pss for sample in samples if sample.pss is not None]
-    return Memory(max(sample.rss for sample in samples), max(shared, default=None))
-
-
-def _memory_now(pid: int) -> Memory:
-    found = list(_memory_of_tree(pid))
-    pss = [sample.pss for sample in found if sample.pss is not None]
-    return Memory(sum(sample.rss for sample in found), sum(pss) if pss else None)
-
-
-def _memory_of_tree(pid: int) -> Iterator[Memory]:
-    try:
-        root = psutil.Process(pid)
-        tree = [root, *root.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return
-    for process in tree:
-        try:
-            info = process.memory_full_info()
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-        yield Memory(info.rss, getattr(info, "pss", None))
-
-
 def pairs(bench: Bench, runs: int) -> Iterator[dict[str, float]]:
     """Time runs of both kinds in turns; yield a wall time per kind."""
     for number in range(runs):
@@ -146,7 +163,7 @@ def pairs(bench: Bench, runs: int) -> Iterator[dict[str, float]]:
 
 
 def print_table(
-    workload: Workload, bench: Bench, timed: Sequence[dict[str, float]], memory: dict[str, Memory]
+    workload: Workload, bench: Bench, timed: Sequence[dict[str, float]], taken: dict[str, Footprint]
 ) -> None:
     """Print what was measured."""
     result = bench.result
@@ -154,20 +171,32 @@ def print_table(
         f"{workload}: {result.delivered:,} bars, {result.signals:,} crossings; "
         f"{len(timed)} timed runs of each kind"
     )
-    print(f"{'whole process, s':24}{'min':>8}{'median':>8}{'max':>8}{'bars/s':>12}{'RSS MB':>8}{'PSS MB':>8}")
+    print(_line("whole process, s", "min", "median", "max", "bars/s", "CPU s", "RSS MB", "PSS MB"))
     for kind in KINDS:
         walls = [pair[kind] for pair in timed]
-        rate = result.delivered / statistics.median(walls)
-        pss = memory[kind].pss
-        held = f"{memory[kind].rss / MB:8.0f}{'?' if pss is None else f'{pss / MB:.0f}':>8}"
-        print(f"{kind:24}{_spread(walls)}{rate:12,.0f}{held}")
+        rate = f"{result.delivered / statistics.median(walls):,.0f}"
+        print(_line(kind, *_spread(walls), rate, *_taken(taken[kind])))
     first, second = KINDS
-    print(f"{first + ' ÷ ' + second:24}{_spread([pair[first] / pair[second] for pair in timed])}")
-    print("bars/s is of the median; RSS and PSS are peak sums over all processes of one untimed run.")
+    ratios = [pair[first] / pair[second] for pair in timed]
+    print(_line(f"{first} ÷ {second}", *_spread(ratios)))
+    print(
+        "bars/s is of the median. CPU, RSS and PSS are sums over all processes of one untimed run, peak sums"
+    )
+    print(f"for memory, by a look every {SAMPLE_S * 1000:.0f} ms.")
 
 
-def _spread(values: Sequence[float]) -> str:
-    return f"{min(values):8.2f}{statistics.median(values):8.2f}{max(values):8.2f}"
+def _line(name: str, *cells: str) -> str:
+    widths = (8, 8, 8, 12, 8, 8, 8)
+    return f"{name:24}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=False))
+
+
+def _taken(footprint: Footprint) -> tuple[str, str, str]:
+    rss, pss = footprint.peak
+    return f"{footprint.cpu_s:.2f}", f"{rss / MB:.0f}", "?" if pss is None else f"{pss / MB:.0f}"
+
+
+def _spread(values: Sequence[float]) -> tuple[str, ...]:
+    return tuple(f"{value:.2f}" for value in (min(values), statistics.median(values), max(values)))
 
 
 def machine() -> str:
@@ -202,9 +231,9 @@ def main(runs: int, symbols: int, days: int) -> None:
             raise click.BadParameter(str(error), param_hint="--days") from error
         load_before = _load()
         bench = Bench(prepared, folder / "runs")
-        memory = {kind: bench.watch(kind) for kind in KINDS}
+        taken = {kind: bench.watch(kind) for kind in KINDS}
         timed = list(pairs(bench, runs))
-    print_table(workload, bench, timed, memory)
+    print_table(workload, bench, timed, taken)
     print(f"{machine()}; load {load_before} before, {_load()} after.")
 
 

@@ -39,10 +39,11 @@ def run_actor(spec: ActorSpec) -> None:
 
 
 def prepare_process() -> None:
-    """Leave the terminal's process group, and die with the supervisor whatever this process is doing."""
+    """Leave interrupts to the supervisor, and die with it whatever this process is doing."""
     os.setsid()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     _let_go_of_forkserver()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL)
@@ -62,14 +63,15 @@ def _live(spec: ActorSpec, plan: SessionPlan, log: ActorLog) -> ExitCode:
     link = Link(Endpoints(spec.places.sockets), spec.name, Framing(spec.places.run), lifeline)
     with closing(link):
         around = Surroundings(link, log, spec.role, spec.role == "analysis", plan.flow.heartbeat_s)
-        return _shell(spec, plan, around).run()
+        role = build_role(spec, plan)
+        if isinstance(role, Coordinator):
+            return _coordinate(role, spec, plan, around)
+        return Shell(role, around).run()
 
 
-def _shell(spec: ActorSpec, plan: SessionPlan, around: Surroundings) -> Shell:
-    role = build_role(spec, plan)
-    if not isinstance(role, Coordinator):
-        return Shell(role, around)
+def _coordinate(role: Coordinator, spec: ActorSpec, plan: SessionPlan, around: Surroundings) -> ExitCode:
+    """Open the coordinator's sockets and the journal, whose last segment is on the disk at the end."""
     around.link.bind(plan.flow.credit)
     others = [name for name in actor_roles(plan) if name != spec.name]
-    journal = JournalWriter(spec.places.journal, spec.places.run)
-    return CoordinatorShell(role, around, journal, Lobby(others, nonce=clock.monotonic_ns()))
+    with JournalWriter(spec.places.journal, spec.places.run) as journal:
+        return CoordinatorShell(role, around, journal, Lobby(others, nonce=clock.monotonic_ns())).run()

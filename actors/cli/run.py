@@ -1,5 +1,6 @@
 """The verb `run`: what `scripts/launch.py` does too."""
 
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -28,6 +29,7 @@ from actors.supervisor.forkserver import start_forkserver
 @exits_cleanly
 def run(config: Path, *, overrides: Overrides, runs: Path, inline: bool, as_json: bool) -> None:
     """Replay the sessions of CONFIG."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not inline:
         start_forkserver()
     launching = import_module("actors.supervisor.launch")

@@ -4,7 +4,12 @@ Step k is due at `t0 + (event time k - event time 0) / speed`, an absolute deadl
 add up; t0 is set anew for every session, which skips the nights.
 """
 
+import math
 from dataclasses import dataclass
+
+import numpy as np
+
+from actors.domain.grid import Instants
 
 
 @dataclass
@@ -27,8 +32,9 @@ class Pace:
 
     def due_at(self, event_ts: int) -> int:
         """Give the monotonic instant at which a step is due."""
-        return self._start_ns + round((event_ts - self._first_event_ts) / self.speed)
+        return self._start_ns + math.ceil((event_ts - self._first_event_ts) / self.speed)
 
-    def event_due(self, now_ns: int) -> int:
-        """Give the latest event time that is due now."""
-        return self._first_event_ts + int((now_ns - self._start_ns) * self.speed)
+    def count_due(self, event_times: Instants, now_ns: int) -> int:
+        """Count those of ascending event times, shape (n,), whose `due_at` has come."""
+        deadlines = np.ceil((event_times - self._first_event_ts) / self.speed)
+        return int(np.searchsorted(deadlines, now_ns - self._start_ns, side="right"))

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from zoneinfo import ZoneInfo
 
 from actors.domain.account import SessionCount
-from actors.domain.roles import Log
-from actors.domain.session_flow import clock_text, flow
+from actors.domain.roles import Log, LogLines
+from actors.domain.session_flow import TAG, clock_text, flow
 from actors.domain.session_plan import Session, SessionPlan, Stream
 
 Loaded = Mapping[int, Mapping[int, int]]
@@ -30,25 +30,31 @@ class PhaseLines:
         yield flow(f"PHASE_1.3: Current session date: {session.date}, time: {opening}", session.open_ns)
         yield flow("PHASE_1.4: Session initialization complete")
 
-    def history(self, session: Session, loaded: Loaded, score: float, elapsed_s: float) -> Iterator[Log]:
+    def history(
+        self, session: Session, loaded: Loaded, score: float, elapsed_s: float
+    ) -> Iterator[Log | LogLines]:
         """Write phase 2: the trailing sessions of every base stream, and their quality."""
         total = 0
+        texts: list[str] = []
         for stream in self._plan.base_streams:
             kept = self.trailing(session, stream)
             if kept:
                 total += sum(loaded[index].get(stream.id, 0) for index in kept)
-                yield from self._load_lines("PHASE_2.1", "bars from", stream, kept, loaded)
+                texts += self._load_lines("PHASE_2.1", "bars from", stream, kept, loaded)
+        yield LogLines(texts, [session.open_ns] * len(texts))
         yield flow(f"PHASE_2.1: Complete - {total} bars loaded in {elapsed_s:.3f}s")
         pairs = sum(1 for stream in self._plan.served if stream.history_sessions)
         words = f"{score:.1f}% average across {pairs} symbol/interval pairs"
         yield flow(f"PHASE_2.3: Historical quality: {words}")
 
-    def loading(self, kept: range, loaded: Loaded) -> Iterator[Log]:
+    def loading(self, kept: range, loaded: Loaded) -> Iterator[Log | LogLines]:
         """Write phase 3: the sessions that are queued."""
         first, last = self._plan.session(kept[0]).date, self._plan.session(kept[-1]).date
         yield flow(f"PHASE_3.2: Prefetch range: {first} to {last} ({len(kept)} sessions)")
+        texts: list[str] = []
         for stream in self._plan.base_streams:
-            yield from self._load_lines("PHASE_3.2", "queue:", stream, kept, loaded)
+            texts += self._load_lines("PHASE_3.2", "queue:", stream, kept, loaded)
+        yield LogLines(texts, [self._plan.session(kept[0]).open_ns] * len(texts))
         total = sum(sum(loaded[index].values()) for index in kept)
         streams = len(self._plan.base_streams)
         yield flow(f"PHASE_3.2: Complete - Loaded {total} bars across {streams} streams")
@@ -73,9 +79,11 @@ class PhaseLines:
 
     def _load_lines(
         self, prefix: str, what: str, stream: Stream, kept: range, loaded: Loaded
-    ) -> Iterator[Log]:
+    ) -> tuple[str, str]:
         name = f"{stream.symbol} {stream.interval}"
         first, last = self._plan.session(kept[0]).date, self._plan.session(kept[-1]).date
         count = sum(loaded[index].get(stream.id, 0) for index in kept)
-        yield flow(f"{prefix}: Loading {name} {what} {first} to {last}")
-        yield flow(f"{prefix}: Loaded {count} bars for {name}")
+        return (
+            f"{TAG}{prefix}: Loading {name} {what} {first} to {last}",
+            f"{TAG}{prefix}: Loaded {count} bars for {name}",
+        )

@@ -6,7 +6,7 @@ from actors.domain.roles import RoleError
 from actors.domain.session_plan import SessionPlan
 from actors.domain.session_tape import Tape, make_tape
 from protocol.blocks import Bars, as_bars
-from protocol.messages import Defect, LoadReport, SessionBars, StreamLoad
+from protocol.messages import Defect, LoadReport, SessionBars
 
 
 class SessionQueue:
@@ -17,11 +17,11 @@ class SessionQueue:
         self._plan = plan
         self._blocks: defaultdict[int, list[Bars]] = defaultdict(list)
         self._defects: defaultdict[int, list[Defect]] = defaultdict(list)
-        self._reports: dict[int, LoadReport] = {}
+        self._complete: set[int] = set()
 
     def on_bars(self, message: SessionBars) -> None:
         """Take some streams of a session."""
-        if message.session in self._reports:
+        if message.session in self._complete:
             raise RoleError(f"loader sent bars of session {message.session} after its report")
         self._blocks[message.session].append(as_bars(message.block))
         self._defects[message.session].extend(message.defects)
@@ -32,22 +32,14 @@ class SessionQueue:
         sent = sum(load.delivered for load in message.loads)
         if arrived != sent:
             raise RoleError(f"loader sent {sent} bars of session {message.session}, {arrived} arrived")
-        self._reports[message.session] = message
+        self._complete.add(message.session)
 
     def has(self, first: int, last: int) -> bool:
         """Whether all sessions from `first` to `last` are complete."""
-        return all(index in self._reports for index in range(first, last + 1))
-
-    def loads(self, index: int) -> tuple[StreamLoad, ...]:
-        """Say how many rows a complete session has per stream."""
-        return self._reports[index].loads
-
-    def elapsed_ns(self, index: int) -> int:
-        """Say how long the loader took for a complete session."""
-        return self._reports[index].elapsed_ns
+        return self._complete.issuperset(range(first, last + 1))
 
     def take(self, index: int) -> Tape:
         """Put a complete session in order and let go of its blocks."""
-        del self._reports[index]
-        blocks, defects = self._blocks.pop(index), self._defects.pop(index)
+        self._complete.remove(index)
+        blocks, defects = self._blocks.pop(index), self._defects.pop(index, [])
         return make_tape(self._plan.session(index), self._plan.base_streams, blocks, defects)

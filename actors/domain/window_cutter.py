@@ -60,8 +60,7 @@ class WindowCutter:
         stop = self._stop_by_size()
         if not self._paced:
             return stop
-        due = self._tape.steps.searchsorted(self._pace.event_due(now_ns), side="right")
-        return max(min(stop, int(due)), self._next)
+        return self._next + self._pace.count_due(self._tape.steps[self._next : stop], now_ns)
 
     def _stop_by_size(self) -> int:
         limit = min(self._next + self._max_steps, len(self._tape.steps))

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from protocol import codec, topics
 from protocol.codec import Envelope, Stamp
+from protocol.errors import MalformedFrame
 from protocol.lifecycle import Phase
 from protocol.messages import Message, PhaseEvent
 from protocol.sequencing import Numbering, SequenceCheck
@@ -26,12 +27,14 @@ class Framing:
         """
         return codec.encode(topic, message, Stamp(self.run, self._epoch, self._numbering.take(topic)))
 
-    def decode(self, frame: bytes) -> Envelope:
-        """Read a frame.
+    def decode(self, frame: bytes, sender: str | None = None) -> Envelope:
+        """Read a frame; where it is known who sent it, it must say so.
 
         Raises ProtocolError where it is malformed, foreign or out of sequence.
         """
         envelope = codec.decode(frame, run=self.run)
+        if sender is not None and envelope.sender != sender:
+            raise MalformedFrame(sender, f"it speaks for {envelope.sender}")
         self._check.accept(envelope.topic, envelope.stamp.epoch, envelope.stamp.sequence)
         return envelope
 

@@ -1,17 +1,19 @@
 """A run's journal on disk: segments `000000.sfj`, `000001.sfj`, … in one folder, written once, read in order.
 
-What `append` has returned from survives the death of the process; a finished segment survives a power cut.
+What `append` has returned from survives the death of the process; a finished segment also survives a power
+cut about a second later.
 """
 
 import errno
 import os
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from actors.runtime import clock
 from protocol.codec import Envelope, decode
 from protocol.errors import JournalCorrupt
 from protocol.journal import HEADER, encode_header, encode_record, read_header, read_records
@@ -19,6 +21,10 @@ from protocol.messages import Message
 
 SUFFIX: Final = ".sfj"
 READ_BUFFER_BYTES: Final = 2**20
+SYNC_NS: Final = 1_000_000_000
+"""How long a finished segment may wait until it is brought to the disk."""
+MAX_UNSYNCED: Final = 64
+"""How many may wait; each holds a descriptor."""
 _SEGMENT: Final = re.compile(r"[0-9]{6,}\.sfj")
 _ADVICE: Final = {
     errno.ENOSPC: "make room on the disk, then start the run again",
@@ -58,14 +64,19 @@ class JournalWriter:
         self._run = run
         self._path = folder
         self._fd = -1
+        self._unsynced: list[tuple[Path, int]] = []
+        """Segments that are whole but perhaps not on the disk yet, with their open descriptors."""
+        self._synced_ns = clock.monotonic_ns()
         self._size = 0
 
     def start_segment(self, index: int) -> None:
-        """Finish the open segment and start another.
+        """Finish the open segment and start another. Finished ones reach the disk about once a second.
 
         Raises JournalWriteError, also where the segment is there already.
         """
-        self.close()
+        self._retire()
+        if clock.monotonic_ns() - self._synced_ns >= SYNC_NS or len(self._unsynced) >= MAX_UNSYNCED:
+            self._sync()
         self._path = segment_path(self._folder, index)
         self._size = 0
         try:
@@ -83,20 +94,31 @@ class JournalWriter:
         self._write(encode_record(frame), frame)
 
     def close(self) -> None:
-        """Finish the open segment: on return it is on the disk. Without one, do nothing.
+        """Finish the open segment: on return all segments are on the disk. Without any, do nothing.
 
         Raises JournalWriteError.
         """
-        if self._fd < 0:
-            return
-        fd, self._fd = self._fd, -1
+        self._retire()
+        if self._unsynced:
+            self._sync()
+
+    def _retire(self) -> None:
+        if self._fd >= 0:
+            self._unsynced.append((self._path, self._fd))
+            self._fd = -1
+
+    def _sync(self) -> None:
+        """Bring finished segments to the disk; one fsync per session would cost 2 ms each."""
+        path = self._path
         try:
-            os.fsync(fd)
+            while self._unsynced:
+                path, fd = self._unsynced.pop()
+                with closing(os.fdopen(fd, "wb", buffering=0)):
+                    os.fsync(fd)
             _sync_folder(self._folder)
         except OSError as error:
-            raise JournalWriteError(self._path, error) from error
-        finally:
-            os.close(fd)
+            raise JournalWriteError(path, error) from error
+        self._synced_ns = clock.monotonic_ns()
 
     def __enter__(self) -> Self:
         """Give the writer itself."""

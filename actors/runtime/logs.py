@@ -73,7 +73,9 @@ class ActorLog:
 
     def write(self, level: str, text: str, sim_ts: int | None = None) -> None:
         """Write one message; `sim_ts` is the simulated instant that it is about, ns UTC."""
-        self._logger.bind(sim_ts=sim_ts).log(level, text)
+        if LEVEL_NUMBERS[level] >= self._threshold:
+            sim = None if sim_ts is None else local_stamp(sim_ts, self._timezone)
+            self._put([self._record(level, printable(text), sim)])
 
     def write_lines(self, texts: Sequence[str], sim_ts: Sequence[int]) -> None:
         """Write many INFO messages, each with its simulated instant, in one go."""
@@ -118,11 +120,8 @@ class ActorLog:
         return _SHARED.first() is self
 
     def _receive(self, message: "loguru.Message") -> None:
-        record = message.record
-        sim_ts = record["extra"].get("sim_ts")
-        sim = None if sim_ts is None else local_stamp(sim_ts, self._timezone)
         text = printable(str(message).rstrip("\n"))
-        self._put([self._record(_level_of(record["level"].no), text, sim)])
+        self._put([self._record(_level_of(message.record["level"].no), text)])
 
     def _record(self, level: str, text: str, sim: str | None = None) -> LogRecord:
         return LogRecord(wall_stamp(now_utc()), level, self.actor, sim, text)

@@ -63,9 +63,9 @@ class TimedRole(Role, Protocol):
 class NotLetIn(RoleError):
     """The greeting was not over in time."""
 
-    def __init__(self, actor: str, waiting_for: str) -> None:
+    def __init__(self, actor: str, waiting_for: str, waited_s: float) -> None:
         """Keep who waited for whom."""
-        super().__init__(f"{actor} waited {GREETING_S:g} s for {waiting_for}; it never came")
+        super().__init__(f"{actor} waited {waited_s:g} s for {waiting_for}; it never came")
         self.actor = actor
         self.waiting_for = waiting_for
 
@@ -80,6 +80,7 @@ class Surroundings:
     """The role's name, as the supervisor and the coordinator know it."""
     member: bool
     heartbeat_s: float
+    greeting_s: float = GREETING_S
 
 
 class Shell:
@@ -135,9 +136,12 @@ class Shell:
 
     def _take(self, arrival: Arrival) -> None:
         if isinstance(arrival, Rejected):
-            self._log.write("WARNING", f"Dropped: {arrival.reason}")
+            self._write_rejected(arrival)
         elif isinstance(arrival, Envelope):
             self._on_message(arrival.message)
+
+    def _write_rejected(self, arrival: Rejected) -> None:
+        self._log.write("WARNING", f"Dropped: {arrival.reason}")
 
     def _on_message(self, message: Message) -> None:
         if isinstance(message, Stop):
@@ -186,11 +190,11 @@ class Shell:
 
     def _await(self, kind: type[Message], described: str) -> Message | None:
         """Wait for a message; None where a Stop came first."""
-        deadline_ns = clock.monotonic_ns() + round(GREETING_S * 1e9)
+        deadline_ns = clock.monotonic_ns() + round(self._around.greeting_s * 1e9)
         while not self._stopped:
             left_s = (deadline_ns - clock.monotonic_ns()) / 1e9
             if left_s <= 0:
-                raise NotLetIn(self._role.name, described)
+                raise NotLetIn(self._role.name, described, self._around.greeting_s)
             for message in self._messages(min(left_s, self._around.heartbeat_s)):
                 if isinstance(message, kind):
                     return message
@@ -199,7 +203,9 @@ class Shell:
 
     def _messages(self, timeout_s: float) -> Iterator[Message]:
         for arrival in self._link.poll(timeout_s):
-            if isinstance(arrival, Envelope):
+            if isinstance(arrival, Rejected):
+                self._write_rejected(arrival)
+            elif isinstance(arrival, Envelope):
                 yield arrival.message
 
     def _farewell(self) -> None:
@@ -252,11 +258,11 @@ class CoordinatorShell(Shell):
     def _greet(self) -> None:
         """Say hello; the sockets are bound already. Let everyone in, then begin."""
         self._tell(Hello(self._role.name, self._vitals.pid))
-        deadline_ns = clock.monotonic_ns() + round(GREETING_S * 1e9)
+        deadline_ns = clock.monotonic_ns() + round(self._around.greeting_s * 1e9)
         while not self._lobby.is_complete and not self._stopped:
             if clock.monotonic_ns() > deadline_ns:
-                raise NotLetIn(self._role.name, ", ".join(self._lobby.missing))
-            for arrival in self._link.poll(self._around.heartbeat_s):
+                raise NotLetIn(self._role.name, ", ".join(self._lobby.missing), self._around.greeting_s)
+            for arrival in self._link.poll(min(self._around.heartbeat_s, self._around.greeting_s)):
                 self._perform(self._admit(arrival))
         self._tell(Attached(self._role.name))
         if not self._stopped:
@@ -266,6 +272,8 @@ class CoordinatorShell(Shell):
     def _admit(self, arrival: Arrival) -> Iterable[Effect]:
         if isinstance(arrival, Subscription):
             return self._lobby.on_subscription(arrival.topic)
+        if isinstance(arrival, Rejected):
+            self._write_rejected(arrival)
         message = arrival.message if isinstance(arrival, Envelope) else None
         if isinstance(message, Join):
             return self._lobby.on_join(message)

@@ -107,7 +107,11 @@ class Link:
     """The sockets of one actor: sends by topic, polls them all, commands first."""
 
     def __init__(self, endpoints: Endpoints, actor: str, framing: Framing, lifeline: int | None) -> None:
-        """Connect to the supervisor; `lifeline` is a descriptor that becomes readable when it dies."""
+        """Connect to the supervisor; `lifeline` is a descriptor that becomes readable when it dies.
+
+        Raises SocketPathTooLong.
+        """
+        url = endpoints.url("command")
         self._endpoints = endpoints
         self._framing = framing
         self._lifeline = lifeline
@@ -119,7 +123,7 @@ class Link:
         if lifeline is not None:
             self._poller.register(lifeline, zmq.POLLIN)
         command = self._socket(zmq.DEALER, routing_id=actor.encode(), linger=LAST_WORDS_MS)
-        command.connect(endpoints.url("command"))
+        command.connect(url)
         self._add(command, sends="command", receives=True)
 
     def bind(self, credit: int) -> None:
@@ -215,11 +219,15 @@ class SupervisorLink:
     """The supervisor's end of `command`."""
 
     def __init__(self, endpoints: Endpoints, framing: Framing) -> None:
-        """Bind the endpoint."""
+        """Bind the endpoint.
+
+        Raises SocketPathTooLong.
+        """
+        url = endpoints.url("command")
         self._framing = framing
         self._context = zmq.Context()
         self._router = _configured(self._context, zmq.ROUTER, router_mandatory=1)
-        self._router.bind(endpoints.url("command"))
+        self._router.bind(url)
         self._poller = zmq.Poller()
         self._poller.register(self._router, zmq.POLLIN)
 
@@ -260,12 +268,9 @@ class SupervisorLink:
         if len(parts) != 2:  # noqa: PLR2004  (identity and frame)
             return Rejected(f"{identity} sent {len(parts) - 1} parts instead of one")
         try:
-            envelope = self._framing.decode(parts[1])
+            return self._framing.decode(parts[1], identity)
         except (MalformedFrame, ForeignFrame) as error:
             return Rejected(str(error))
-        if envelope.sender != identity:
-            return Rejected(f"{identity} speaks for {envelope.sender}")
-        return envelope
 
 
 @contextmanager

@@ -2,10 +2,11 @@
 
 1. The coordinator binds before it greets, so everyone else is told to connect once it has greeted.
 2. The first trouble is the run's: what dies after it is a consequence. Trouble kills everyone at once; what
-   was published is in the journal.
+   was published is in the journal. An actor's own words explain its exit, even where they are heard later.
 3. An interrupt drains: the coordinator ends the run between two windows. A second one kills.
 4. Nobody is told to stop before the coordinator has given its verdict, and exit 0 before that is a failure.
-5. Every wait has a deadline: joining, draining, stopping, and each actor's silence.
+5. Every wait has a deadline: joining, draining, stopping, and each actor's silence. Time in which the
+   supervisor itself did not run, stopped by Ctrl-Z or by a terminal that takes no more, counts for nobody.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +23,8 @@ DRAIN_S: Final = 30.0
 STOP_S: Final = 10.0
 BUSY_FACTOR: Final = 10
 """A silent actor that uses its processor is busy, not stalled; it may be silent this much longer."""
+ABSENT_S: Final = 5.0
+"""Ticks come a few times a second; between two that are further apart the supervisor did not run."""
 COORDINATOR: Final = "coordinator"
 
 
@@ -83,7 +86,8 @@ class State:
         """What the run ends with, as things stand."""
         if self.trouble is not None:
             return self.trouble.exit_code
-        return ExitCode.INTERRUPTED if self.interrupts else ExitCode.DONE
+        complete = self.finished is not None and not self.finished.interrupted
+        return ExitCode.INTERRUPTED if self.interrupts and not complete else ExitCode.DONE
 
 
 class Greeted(NamedTuple):
@@ -178,7 +182,7 @@ def decide(state: State, event: Event) -> Decision:
 def _on_greeted(state: State, event: Greeted) -> Decision:
     state = _step(state, event.actor, ActorEvent.HELLO)
     state = _with_actor(state, event.actor, pid=event.pid, seen_ns=state.now_ns)
-    if state.actors[COORDINATOR].state is ActorState.SPAWNED:
+    if state.actors[COORDINATOR].state is ActorState.SPAWNED or state.stage is not Stage.STARTING:
         return state, []
     greeted = (name for name, actor in state.actors.items() if actor.state is ActorState.GREETED)
     told = greeted if event.actor == COORDINATOR else (event.actor,)
@@ -199,7 +203,7 @@ def _on_seen(state: State, event: Seen) -> Decision:
 
 def _on_concluded(state: State, event: Concluded) -> Decision:
     state = replace(state, finished=event.finished)
-    return (state, []) if state.stage is Stage.KILLING else _stop_all(state)
+    return (state, []) if state.stage in (Stage.KILLING, Stage.OVER) else _stop_all(state)
 
 
 def _stop_all(state: State) -> Decision:
@@ -211,7 +215,10 @@ def _stop_all(state: State) -> Decision:
 
 
 def _on_complained(state: State, event: Complained) -> Decision:
-    return _in_trouble(state, Trouble(event.actor, event.exit_code, event.reason))
+    trouble = Trouble(event.actor, event.exit_code, event.reason)
+    if state.trouble is not None and state.trouble.actor == event.actor and event.actor in state.gone:
+        return replace(state, trouble=trouble), [Note("ERROR", event.reason)]
+    return _in_trouble(state, trouble)
 
 
 def _on_exited(state: State, event: Exited) -> Decision:
@@ -222,13 +229,17 @@ def _on_exited(state: State, event: Exited) -> Decision:
     actions: list[Action] = []
     if state.actors[event.actor].state is ActorState.FAILED and before is not ActorState.FAILED:
         reason = f"{event.actor} {_ending(event.code)}"
-        state, actions = _in_trouble(state, Trouble(event.actor, ExitCode.ACTOR_FAILED, reason))
+        known = event.code == ExitCode.DATA_MISSING
+        exit_code = ExitCode.DATA_MISSING if known else ExitCode.ACTOR_FAILED
+        state, actions = _in_trouble(state, Trouble(event.actor, exit_code, reason))
     if state.gone == frozenset(state.actors):
         state = replace(state, stage=Stage.OVER)
     return state, actions
 
 
 def _on_interrupted(state: State, _: Interrupted) -> Decision:
+    if state.stage is Stage.OVER:
+        return state, []
     state = replace(state, interrupts=state.interrupts + 1)
     if state.stage is Stage.RUNNING:
         state = replace(state, stage=Stage.DRAINING, deadline_ns=state.now_ns + _ns(DRAIN_S))
@@ -242,12 +253,24 @@ def _on_interrupted(state: State, _: Interrupted) -> Decision:
 
 
 def _on_ticked(state: State, event: Ticked) -> Decision:
+    state = _excuse(state, event.now_ns - state.now_ns)
     state = replace(state, now_ns=event.now_ns)
     for name, cpu_ns in event.cpu_ns.items():
         if cpu_ns > state.actors[name].cpu_ns:
             state = _with_actor(state, name, cpu_ns=cpu_ns, busy_ns=event.now_ns)
     trouble = _late(state) if event.now_ns > state.deadline_ns else _silent(state)
     return (state, []) if trouble is None else _in_trouble(state, trouble)
+
+
+def _excuse(state: State, passed_ns: int) -> State:
+    """Count nobody's silence, and no deadline, while the supervisor was absent."""
+    if passed_ns <= _ns(ABSENT_S):
+        return state
+    actors = {
+        name: replace(actor, seen_ns=actor.seen_ns + passed_ns, busy_ns=actor.busy_ns + passed_ns)
+        for name, actor in state.actors.items()
+    }
+    return replace(state, actors=actors, deadline_ns=state.deadline_ns + passed_ns)
 
 
 def _late(state: State) -> Trouble | None:

@@ -5,16 +5,18 @@ This module is light, so that the command line calls it before anything else: 0.
 
 import multiprocessing
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from typing import Final
 
 from actors.domain.errors import ConfigError, Problem
 
 PRELOAD: Final = ["__main__", "actors.assembly.child"]
 SAFE_PATH: Final = "PYTHONSAFEPATH"
+INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def start_forkserver() -> None:
@@ -25,7 +27,9 @@ def start_forkserver() -> None:
     multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOAD)
     try:
         with _safe_path():
-            forkserver.ensure_running()
+            resource_tracker.ensure_running()  # it resets the signal mask, so it comes first
+            with _deferred_interrupts():
+                forkserver.ensure_running()
     except OSError as error:
         message = f"no socket can be made below {tempfile.gettempdir()} ({error}): set TMPDIR to a short path"
         raise ConfigError(None, (Problem("TMPDIR", message),)) from error
@@ -42,3 +46,13 @@ def _safe_path() -> Iterator[None]:
         del os.environ[SAFE_PATH]
         if before is not None:
             os.environ[SAFE_PATH] = before
+
+
+@contextmanager
+def _deferred_interrupts() -> Iterator[None]:
+    """Put interrupts off. What is started meanwhile inherits that for good: this process alone obeys them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

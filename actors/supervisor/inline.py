@@ -25,6 +25,7 @@ from actors.runtime.logs import ActorLog
 from actors.runtime.strategy_loading import StrategyLoadError
 from actors.runtime.vitals import Vitals
 from actors.supervisor.decisions import COORDINATOR, Trouble
+from actors.supervisor.interrupts import Interrupts
 from actors.supervisor.status import RunStatus
 from actors.supervisor.verdict import Verdict
 from actors.supervisor.watch import ActorLine, Show, Watch
@@ -37,12 +38,11 @@ from protocol.messages import Finished, Heartbeat, Message, Progress, Stop
 class InlinePipeline:
     """One run in this process."""
 
-    def __init__(self, plan: SessionPlan, places: RunPlaces, watch: Watch, show: Show) -> None:
-        """`show` is called with a snapshot whenever the coordinator tells its progress."""
+    def __init__(self, plan: SessionPlan, places: RunPlaces, interrupts: Interrupts, watch: Watch) -> None:
+        """Build nothing yet but the coordinator."""
         self._plan = plan
         self._places = places
         self._watch = watch
-        self._show = show
         self._vitals = Vitals()
         self._framing = Framing(places.run)
         self._journal = JournalWriter(places.journal, places.run)
@@ -54,7 +54,9 @@ class InlinePipeline:
         self._acting = COORDINATOR
         self._wake_at_ns: int | None = None
         self._finished: Finished | None = None
+        self._interrupts = interrupts
         self._interrupted = False
+        self._show: Show = _show_nothing
         self._hands: Mapping[type[Any], Callable[[Any], None]] = {
             Send: self._send,
             Log: self._write,
@@ -63,8 +65,9 @@ class InlinePipeline:
             Done: lambda _: None,
         }
 
-    def run(self) -> Verdict:
-        """Run to the end."""
+    def run(self, show: Show) -> Verdict:
+        """Run to the end; `show` is called with a snapshot whenever the coordinator tells its progress."""
+        self._show = show
         trouble: Trouble | None = None
         with ExitStack() as stack, self._catching_interrupts():
             stack.enter_context(self._journal)
@@ -75,6 +78,8 @@ class InlinePipeline:
                 trouble = Trouble(self._acting, ExitCode.DATA_MISSING, str(error))
             except (RoleError, ProtocolError, StrategyLoadError, JournalWriteError) as error:
                 trouble = Trouble(self._acting, ExitCode.ACTOR_FAILED, str(error))
+            except KeyboardInterrupt:
+                self._logs[self._acting].write("WARNING", "Interrupted twice: stopped at once")
             if trouble is not None:
                 self._logs[self._acting].write("ERROR", trouble.reason)
         return Verdict(self._exit_code(trouble), self._finished, trouble, self._snapshot(trouble))
@@ -181,6 +186,7 @@ class InlinePipeline:
     @contextmanager
     def _catching_interrupts(self) -> Iterator[None]:
         """Obey the first SIGINT or SIGTERM between two messages, the second at once."""
+        self._interrupted = self._interrupts.take() > 0
         before = {
             number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)
         }
@@ -190,6 +196,11 @@ class InlinePipeline:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _interrupt(self, number: int, _frame: FrameType | None) -> None:
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         self._interrupted = True
-        signal.signal(number, signal.default_int_handler)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
+
+
+def _show_nothing(_status: RunStatus) -> None:
+    """Wait for somebody who wants to see."""

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext, redirect_stdout
+from contextlib import ExitStack, nullcontext, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TextIO
@@ -23,6 +23,7 @@ from actors.runtime.store import Catalog
 from actors.runtime.transport import Endpoints, SocketPathTooLong
 from actors.supervisor.console import QuietScreen, Screen, open_console, print_plan, print_summary
 from actors.supervisor.inline import InlinePipeline
+from actors.supervisor.interrupts import Interrupts
 from actors.supervisor.pipeline import Pipeline
 from actors.supervisor.planner import make_plan, portable
 from actors.supervisor.post_mortem import examine
@@ -34,8 +35,8 @@ from actors.supervisor.verdict import Verdict
 from actors.supervisor.watch import Watch
 from protocol.errors import ProtocolError
 
-STATUS_S: Final = 0.5
-"""How old `status.json` may be while nothing but figures change."""
+STATUS_S: Final = 0.2
+"""How old `status.json` may be, while the states of run and actors stay the same."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,12 @@ def launch(config_path: Path, overrides: Overrides, options: LaunchOptions) -> E
     with redirect_stdout(sys.stderr) if options.as_json else nullcontext():
         config = load_config(config_path, overrides)
         plan = make_plan(config, Catalog(config.catalog_path), Calendars(), config_path)
-        folder = _make_folder(options, config)
-        try:
-            return _Launch(plan, folder, options, began_ns).run(config)
-        finally:
-            folder.close()
+        with Interrupts() as interrupts:
+            folder = _make_folder(options, config)
+            try:
+                return _Launch(plan, folder, options, began_ns).run(config, interrupts)
+            finally:
+                folder.close()
 
 
 def _make_folder(options: LaunchOptions, config: SessionConfig) -> RunFolder:
@@ -99,15 +101,18 @@ class _Launch:
         self._status_key: object = None
         self._status_s = 0.0
 
-    def run(self, config: SessionConfig) -> ExitCode:
-        with ActorLog(self._places.logs, "supervisor", self._plan.log_level, self._plan.timezone) as log:
+    def run(self, config: SessionConfig, interrupts: Interrupts) -> ExitCode:
+        with (
+            ActorLog(self._places.logs, "supervisor", self._plan.log_level, self._plan.timezone) as log,
+            ExitStack() as stack,
+        ):
             self._log_start(log)
-            run = self._start(log)
+            run = self._start(interrupts, log, stack)
             self._write_down(config)
             print_plan(self._console, self._plan)
             self._screen.start(self._plan)
             try:
-                verdict = run()
+                verdict = run(self._show)
             finally:
                 self._screen.stop()
             summary = self._conclude(verdict, log)
@@ -133,12 +138,15 @@ class _Launch:
         for warning in self._plan.warnings:
             log.write("WARNING", warning)
 
-    def _start(self, log: ActorLog) -> Callable[[], Verdict]:
-        """Start the actors; what is given back runs them to the end."""
+    def _start(
+        self, interrupts: Interrupts, log: ActorLog, stack: ExitStack
+    ) -> Callable[[Callable[[RunStatus], None]], Verdict]:
+        """Start the actors; what is given back runs them to the end, and `stack` sees to it that they end."""
         self._places.plan.write_bytes(msgspec.json.encode(self._plan))
         if self._options.inline:
-            return InlinePipeline(self._plan, self._places, self._watch, self._show).run
-        pipeline = Pipeline(self._plan, self._places, log, self._watch, self._show)
+            return InlinePipeline(self._plan, self._places, interrupts, self._watch).run
+        pipeline = Pipeline(self._plan, self._places, interrupts, log, self._watch)
+        stack.callback(pipeline.close)
         pipeline.start()
         for line in (
             "2.e: Complete - Actor processes created",
@@ -152,8 +160,7 @@ class _Launch:
 
     def _show(self, status: RunStatus) -> None:
         self._screen.update(status)
-        states = tuple(actor.state for actor in status.actors.values())
-        key = (status.state, status.phase, status.session, states)
+        key = (status.state, tuple(actor.state for actor in status.actors.values()))
         if key != self._status_key or status.elapsed_s - self._status_s >= STATUS_S:
             self._status_key, self._status_s = key, status.elapsed_s
             self._write_status(status)

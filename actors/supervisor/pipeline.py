@@ -3,11 +3,7 @@
 One thread, one poller: commands from actors, ends of processes, signals, time. It has no ifs about policy.
 """
 
-import signal
-import socket
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from actors.assembly.places import ActorSpec, RunPlaces, actor_roles
@@ -19,6 +15,7 @@ from actors.runtime.logs import ActorLog
 from actors.runtime.transport import Endpoints, Rejected, SupervisorLink
 from actors.supervisor import decisions
 from actors.supervisor.decisions import Event, Kill, Note, Stage, Tell
+from actors.supervisor.interrupts import Interrupts
 from actors.supervisor.processes import Processes
 from actors.supervisor.status import RunState, RunStatus
 from actors.supervisor.verdict import Verdict
@@ -39,16 +36,17 @@ _STATES: Final[Mapping[Stage, RunState]] = {
 class Pipeline:
     """One run by processes, from spawning to the last exit."""
 
-    def __init__(self, plan: SessionPlan, places: RunPlaces, log: ActorLog, watch: Watch, show: Show) -> None:
-        """Bind the supervisor's socket; nothing is started yet. `show` gets snapshots, a few a second."""
+    def __init__(
+        self, plan: SessionPlan, places: RunPlaces, interrupts: Interrupts, log: ActorLog, watch: Watch
+    ) -> None:
+        """Bind the supervisor's socket; nothing is started yet."""
         self._places = places
         self._roles = actor_roles(plan)
         self._processes = Processes()
-        self._show = show
+        self._interrupts = interrupts
         self._log = log
         self._watch = watch
         self._link = SupervisorLink(Endpoints(places.sockets), Framing(places.run))
-        self._signals, self._signals_in = socket.socketpair()
         now_ns = clock.monotonic_ns()
         self._state = decisions.begin(self._roles, now_ns, plan.flow.stall_s)
         self._next_tick_ns = now_ns
@@ -60,22 +58,27 @@ class Pipeline:
 
     def start(self) -> None:
         """Start every actor."""
+        self._link.watch(self._interrupts.descriptor)
         for name, role in self._roles.items():
             self._link.watch(self._processes.start(ActorSpec(name, role, self._places)))
 
-    def run(self) -> Verdict:
-        """Run until every process has ended."""
-        with self._catching_signals():
-            while self._state.stage is not Stage.OVER:
-                self._turn()
-                self._show(self._snapshot())
+    def run(self, show: Show) -> Verdict:
+        """Run until every process has ended; `show` gets snapshots, a few a second."""
+        while self._state.stage is not Stage.OVER:
+            self._turn()
+            show(self._snapshot())
         self._receive(wait_s=0)
-        self._link.close()
         return self._verdict()
+
+    def close(self) -> None:
+        """Close the socket; an actor that is left, because `run` never came to its end, is killed."""
+        for name in decisions.alive(self._state):
+            self._processes.kill(name)
+        self._link.close()
 
     def _turn(self) -> None:
         self._receive((self._next_tick_ns - clock.monotonic_ns()) / 1e9)
-        for _ in self._interrupts():
+        for _ in range(self._interrupts.take()):
             self._apply(decisions.Interrupted())
         for name, code, descriptor in self._processes.reap():
             self._link.unwatch(descriptor)
@@ -129,30 +132,6 @@ class Pipeline:
     def _note(self, action: Note) -> None:
         self._log.write(action.level, action.text)
 
-    def _interrupts(self) -> bytes:
-        """Read the signals that have come, one byte each."""
-        try:
-            return self._signals.recv(64)
-        except BlockingIOError:
-            return b""
-
-    @contextmanager
-    def _catching_signals(self) -> Iterator[None]:
-        """Turn SIGINT and SIGTERM into bytes on a socket that wakes the poller."""
-        for end in (self._signals, self._signals_in):
-            end.setblocking(False)
-        self._link.watch(self._signals.fileno())
-        before = {number: signal.signal(number, _ignore) for number in (signal.SIGINT, signal.SIGTERM)}
-        descriptor = signal.set_wakeup_fd(self._signals_in.fileno(), warn_on_full_buffer=False)
-        try:
-            yield
-        finally:
-            signal.set_wakeup_fd(descriptor)
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            self._signals.close()
-            self._signals_in.close()
-
     def _snapshot(self) -> RunStatus:
         lines = {
             name: ActorLine(actor.role, actor.pid, actor.state) for name, actor in self._state.actors.items()
@@ -165,7 +144,3 @@ class Pipeline:
     def _verdict(self) -> Verdict:
         state = self._state
         return Verdict(ExitCode(state.exit_code), state.finished, state.trouble, self._snapshot())
-
-
-def _ignore(_number: int, _frame: FrameType | None) -> None:
-    """Let the wake-up descriptor tell; without a handler there would be no wake-up."""

@@ -1,4 +1,4 @@
-"""Launches the real script in a process of its own, far from the checkout, and sees to it that nothing is left."""
+"""Launches the real script, as a user would, far from the checkout, and sees to it that nothing is left."""
 
 import json
 import os
@@ -15,6 +15,8 @@ from typing import Any, Final, Protocol, TypeVar
 from uuid import uuid4
 
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -93,7 +95,7 @@ class Launch:
 
     def pid(self, actor: str) -> int:
         status = self.status()
-        assert status is not None
+        assert status is not None, "no status yet"
         return int(status["actors"][actor]["pid"])
 
     def wait_until(self, what: str, find: Callable[[], T | None]) -> T:
@@ -107,6 +109,27 @@ class Launch:
             assert not over, f"the launch ended before {what}: {self.read('stdout')}{self.read('stderr')}"
             assert time.monotonic() < deadline, f"no {what} within {DEADLINE_S:g} s: {self.status()}"
             time.sleep(POLL_S)
+
+    def wait_state(self, state: str) -> None:
+        """Wait until the run says that it is in this state."""
+
+        def is_in_state() -> bool:
+            status = self.status()
+            return status is not None and status["state"] == state
+
+        self.wait_until(f"run was {state}", is_in_state)
+
+    def wait_reader(self, fifo: Path) -> None:
+        """Wait until one of the run's processes hangs in opening a FIFO to read from it."""
+
+        def has_reader() -> bool:
+            try:
+                os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+            except OSError:
+                return False
+            return True
+
+        self.wait_until("reader came", has_reader)
 
     def wait_streaming(self) -> None:
         """Wait until bars of the first session were delivered."""
@@ -205,6 +228,7 @@ def _environment(cache: Path, sockets: Path) -> dict[str, str]:
         **os.environ,
         "SESSIONFLOW_CACHE_DIR": str(cache),
         "TMPDIR": str(sockets),
+        "COLUMNS": "200",
         MARK: uuid4().hex,
     }
 
@@ -295,3 +319,34 @@ def _mark_of(process: psutil.Process) -> str:
         return process.environ().get(MARK, "")
     except psutil.Error:
         return ""
+
+
+def read_rows(path: Path) -> list[Json]:
+    """Read a Parquet table; instants as ns."""
+    table = pq.ParquetFile(path).read()
+    instants = [field.name for field in table.schema if pa.types.is_timestamp(field.type)]
+    for name in instants:
+        table = table.set_column(table.schema.get_field_index(name), name, table[name].cast(pa.int64()))
+    rows: list[Json] = table.to_pylist()
+    return rows
+
+
+def read_bars(folder: Path, interval: str, symbol: str) -> list[Json]:
+    """Read what a run delivered of one stream."""
+    parts = (folder / "tables" / "bars" / f"interval={interval}" / f"symbol={symbol}").glob("*.parquet")
+    return [row for part in sorted(parts) for row in read_rows(part)]
+
+
+def assert_whole_steps(ended: Ended, example: Ended) -> int:
+    """Make sure that the tables hold the beginning of what the example's hold; give the last step."""
+    steps = read_rows(ended.run_folder / "tables" / "steps.parquet")
+    everything = read_rows(example.run_folder / "tables" / "steps.parquet")
+    assert 0 < len(steps) < len(everything)
+    assert steps == everything[: len(steps)]
+    last = int(steps[-1]["event_ts"])
+    for interval in ("1m", "5m", "15m", "1h", "1d"):
+        for symbol in ("AAPL", "RIVN"):
+            bars = read_bars(example.run_folder, interval, symbol)
+            found = read_bars(ended.run_folder, interval, symbol)
+            assert found == [bar for bar in bars if bar["close_ts"] <= last]
+    return last

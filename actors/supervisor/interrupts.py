@@ -1,0 +1,51 @@
+"""SIGINT and SIGTERM, from before a run has a folder until its summary is written: counted for who obeys."""
+
+import signal
+import socket
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+
+class Interrupts:
+    """The interrupts that have come; a poller can wait for them on `descriptor`."""
+
+    def __init__(self) -> None:
+        """Catch nothing yet."""
+        self._taken, self._coming = socket.socketpair()
+        self._taken.setblocking(False)
+        self._coming.setblocking(False)
+        self._handlers: dict[signal.Signals, Any] = {}
+        self._wakeup = -1
+
+    @property
+    def descriptor(self) -> int:
+        """Readable when there is something to take."""
+        return self._taken.fileno()
+
+    def take(self) -> int:
+        """Say how many have come since the last call."""
+        try:
+            return len(self._taken.recv(64))
+        except BlockingIOError:
+            return 0
+
+    def __enter__(self) -> Self:
+        """Catch from now on."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._handlers[number] = signal.signal(number, _ignore)
+        self._wakeup = signal.set_wakeup_fd(self._coming.fileno(), warn_on_full_buffer=False)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave them to whom they were left before."""
+        signal.set_wakeup_fd(self._wakeup)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._taken.close()
+        self._coming.close()
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """Let the wake-up descriptor tell; without a handler there would be no wake-up."""

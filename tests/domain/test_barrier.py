@@ -1,0 +1,193 @@
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from actors.domain.barrier import Barrier, OutOfTurn
+from actors.domain.roles import RoleError
+from protocol.blocks import NO_BARS, NO_QUALITY, TimeBlock
+from protocol.messages import Derived, Quality, RawWindow
+
+
+def window(seq: int) -> RawWindow:
+    return RawWindow(seq, 0, first=False, last=False, steps=TimeBlock(0, b""), block=NO_BARS, defects=())
+
+
+def derived(seq: int) -> Derived:
+    return Derived(seq, NO_BARS, 0)
+
+
+def quality(seq: int) -> Quality:
+    return Quality(seq, NO_QUALITY, ())
+
+
+def launched(count: int, members: tuple[str, ...] = ("a", "b")) -> Barrier:
+    barrier = Barrier(members, credit=count)
+    for seq in range(count):
+        barrier.launch(window(seq))
+    return barrier
+
+
+def answer(barrier: Barrier, seq: int) -> None:
+    barrier.on_derived(derived(seq))
+    barrier.on_quality(quality(seq))
+
+
+def sealed(barrier: Barrier) -> list[int]:
+    return [flight.window.seq for flight in barrier.take_sealable()]
+
+
+def landed(barrier: Barrier) -> list[int]:
+    return [flight.window.seq for flight in barrier.take_landed()]
+
+
+@given(st.integers(0, 5), st.integers(-1, 8))
+def test_an_answer_to_any_window_but_the_next_is_out_of_turn(done: int, seq: int) -> None:
+    barrier = launched(6)
+    for before in range(done):
+        answer(barrier, before)
+    if seq == done:
+        answer(barrier, seq)
+        return
+    for actor, send in (("processor", barrier.on_derived), ("quality", barrier.on_quality)):
+        with pytest.raises(OutOfTurn, match=f"{actor} answered window {seq} where {done} was due") as caught:
+            send(derived(seq) if actor == "processor" else quality(seq))  # type: ignore[arg-type]
+        assert (caught.value.actor, caught.value.expected, caught.value.received) == (actor, done, seq)
+
+
+@given(st.integers(0, 5), st.integers(-1, 8))
+def test_an_acknowledgement_of_any_window_but_the_next_is_out_of_turn(done: int, seq: int) -> None:
+    barrier = launched(6)
+    for before in range(6):
+        answer(barrier, before)
+    assert sealed(barrier) == list(range(6))
+    for before in range(done):
+        barrier.on_ack("a", before)
+    if seq == done:
+        barrier.on_ack("a", seq)
+    else:
+        with pytest.raises(OutOfTurn):
+            barrier.on_ack("a", seq)
+
+
+def test_an_acknowledgement_before_the_window_is_sealed_is_refused() -> None:
+    barrier = launched(1)
+    with pytest.raises(RoleError, match="a acknowledged window 0, which was not sealed"):
+        barrier.on_ack("a", 0)
+
+
+def test_an_acknowledgement_of_somebody_who_is_no_member_is_refused() -> None:
+    barrier = launched(1)
+    answer(barrier, 0)
+    assert sealed(barrier) == [0]
+    with pytest.raises(RoleError, match="stranger acknowledged window 0"):
+        barrier.on_ack("stranger", 0)
+
+
+def test_an_acknowledgement_of_a_window_that_has_landed_is_out_of_turn() -> None:
+    barrier = launched(1, members=("a",))
+    answer(barrier, 0)
+    assert sealed(barrier) == [0]
+    barrier.on_ack("a", 0)
+    assert landed(barrier) == [0]
+    with pytest.raises(OutOfTurn):
+        barrier.on_ack("a", 0)
+
+
+def test_windows_are_sealed_in_the_order_of_launch_and_once() -> None:
+    barrier = launched(3)
+    barrier.on_derived(derived(0))
+    barrier.on_derived(derived(1))
+    assert sealed(barrier) == []
+    barrier.on_quality(quality(0))
+    assert sealed(barrier) == [0]
+    answer_late = quality(1)
+    barrier.on_quality(answer_late)
+    barrier.on_derived(derived(2))
+    barrier.on_quality(quality(2))
+    assert sealed(barrier) == [1, 2]
+    assert sealed(barrier) == []
+
+
+def test_without_members_a_sealed_window_has_landed() -> None:
+    barrier = launched(1, members=())
+    assert landed(barrier) == []
+    answer(barrier, 0)
+    assert sealed(barrier) == [0]
+    assert landed(barrier) == [0]
+    assert barrier.has_credit
+
+
+def test_it_names_whom_the_oldest_window_waits_for() -> None:
+    barrier = Barrier(("b", "a"), credit=2)
+    assert barrier.waiting_for() == ()
+    barrier.launch(window(0))
+    assert barrier.waiting_for() == ("processor", "quality")
+    barrier.on_derived(derived(0))
+    assert barrier.waiting_for() == ("quality",)
+    barrier.on_quality(quality(0))
+    assert sealed(barrier) == [0]
+    assert barrier.waiting_for() == ("a", "b")
+    barrier.on_ack("b", 0)
+    assert barrier.waiting_for() == ("a",)
+
+
+class Turns(RuleBasedStateMachine):
+    """Everybody answers at his own speed; the barrier must agree with plain counters."""
+
+    members = ("a", "b", "c")
+
+    @initialize(credit=st.integers(1, 4))
+    def begin(self, credit: int) -> None:
+        self.credit = credit
+        self.barrier = Barrier(self.members, credit)
+        self.cut = self.sealed = self.landed = 0
+        self.answered: Counter[str] = Counter()
+
+    @precondition(lambda self: self.barrier.has_credit)
+    @rule()
+    def launch(self) -> None:
+        self.barrier.launch(window(self.cut))
+        self.cut += 1
+
+    @precondition(lambda self: self.answered["processor"] < self.cut)
+    @rule()
+    def derive(self) -> None:
+        self.barrier.on_derived(derived(self.answered["processor"]))
+        self.answered["processor"] += 1
+
+    @precondition(lambda self: self.answered["quality"] < self.cut)
+    @rule()
+    def judge(self) -> None:
+        self.barrier.on_quality(quality(self.answered["quality"]))
+        self.answered["quality"] += 1
+
+    @rule(actor=st.sampled_from(members))
+    def acknowledge(self, actor: str) -> None:
+        if self.answered[actor] < self.sealed:
+            self.barrier.on_ack(actor, self.answered[actor])
+            self.answered[actor] += 1
+
+    @rule()
+    def seal(self) -> None:
+        complete = min(self.answered["processor"], self.answered["quality"])
+        assert sealed(self.barrier) == list(range(self.sealed, complete))
+        self.sealed = complete
+
+    @rule()
+    def land(self) -> None:
+        done = min([self.sealed, *(self.answered[actor] for actor in self.members)])
+        assert landed(self.barrier) == list(range(self.landed, done))
+        self.landed = done
+
+    @invariant()
+    def credit_is_kept(self) -> None:
+        assert self.barrier.in_flight == self.cut - self.landed <= self.credit
+        assert self.barrier.has_credit == (self.cut - self.landed < self.credit)
+        assert bool(self.barrier.waiting_for()) <= bool(self.barrier.in_flight)
+
+
+TestTurns = Turns.TestCase
+TestTurns.settings = settings(max_examples=60, stateful_step_count=40)

@@ -1,0 +1,143 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.domain.grid import expected_closes, expected_opens
+from actors.domain.intervals import Interval
+from actors.domain.quality_ledger import QualityLedger, Steps
+from actors.domain.session_plan import Flow, Hours, Rules, Session, SessionPlan, Stream, Trading
+from actors.domain.tally import Tally
+from protocol.blocks import BAR_DTYPE, Bars, bar_block, quality_block, time_block
+from protocol.messages import Defect, SealedWindow
+
+MINUTE = 60_000_000_000
+OPEN = 1_751_463_000_000_000_000
+LENGTH = 12
+MINUTELY = Interval(1, "m")
+HISTORY = 2
+
+
+def session_of(index: int) -> Session:
+    hours = Hours(OPEN + index * 1440 * MINUTE, OPEN + (index * 1440 + LENGTH) * MINUTE)
+    return Session(index, "2025-07-02", "full", hours.open_ns, hours.close_ns, (hours,), 0)
+
+
+SESSIONS = tuple(session_of(index) for index in range(-HISTORY, 3))
+STREAMS = (
+    Stream(0, "A", "1m", "STREAMED", "", None, HISTORY),
+    Stream(1, "B", "1m", "STREAMED", "", None, 1),
+    Stream(2, "A", "5m", "GENERATED", "", 0, HISTORY),
+)
+
+
+def plan_of(rules: Rules) -> SessionPlan:
+    return SessionPlan(
+        *(1, "test", "XNYS", "America/New_York", "2025-07-02", "2025-07-02", "/catalog", ("A", "B")),
+        *(SESSIONS[HISTORY:], SESSIONS[:HISTORY], (), STREAMS, (), (), (), (), Flow(), rules),
+        Trading(1.0, 1.0, 1.0, 1),
+    )
+
+
+PLAN = plan_of(Rules())
+Holes = dict[tuple[int, int], set[int]]
+"""The missing minutes of each session and stream."""
+minutes = st.sets(st.integers(0, LENGTH - 1), max_size=LENGTH)
+holes = st.fixed_dictionaries({(session.index, stream): minutes for session in SESSIONS for stream in (0, 1)})
+
+
+def is_read(session: int, stream: int) -> bool:
+    return session >= -STREAMS[stream].history_sessions
+
+
+def bars_of(session: Session, missing: Holes) -> Bars:
+    blocks: list[Bars] = []
+    for stream in (0, 1):
+        if is_read(session.index, stream):
+            bars = np.zeros(LENGTH, BAR_DTYPE)
+            bars["stream"] = stream
+            bars["open_ts"], bars["close_ts"] = (
+                expected_opens(session, MINUTELY),
+                expected_closes(session, MINUTELY),
+            )
+            blocks.append(np.delete(bars, sorted(missing[session.index, stream])))
+    bars = np.concatenate(blocks)
+    return bars[np.lexsort((bars["stream"], bars["close_ts"]))]
+
+
+def sealed(plan: SessionPlan, missing: Holes, size: int) -> list[SealedWindow]:
+    """Play all sessions through the real quality ledger, `size` steps at a time."""
+    ledger = QualityLedger(plan)
+    windows: list[SealedWindow] = []
+    for session in (*plan.history, *plan.sessions):
+        bars, times = bars_of(session, missing), expected_closes(session, MINUTELY)
+        ledger.start_session(session)
+        for start, stop in pairwise([*range(0, LENGTH, size), LENGTH]):
+            steps = times[start:stop]
+            part = bars[np.isin(bars["close_ts"], steps)]
+            defects = (Defect(0, "off_grid", int(times[0]), 0, "f", 0, ""),) if start == 0 else ()
+            last = stop == LENGTH
+            found = ledger.appraise(Steps(steps, last, part, defects))
+            place = (len(windows), session.index, start == 0, last, time_block(steps), bar_block(part))
+            windows.append(SealedWindow(*place, quality_block(found.records), found.gaps, defects))
+    return windows
+
+
+def tallied(windows: list[SealedWindow], plan: SessionPlan = PLAN) -> Tally:
+    tally = Tally(plan)
+    for window in windows:
+        tally.add(window)
+    return tally
+
+
+@given(holes, st.integers(1, LENGTH))
+def test_totals_count_the_sessions_of_the_run_and_no_history(missing: Holes, size: int) -> None:
+    windows = sealed(PLAN, missing, size)
+    tally = tallied(windows)
+    for stream, total in enumerate(tally.totals()[:2]):
+        gone = sum(len(missing[session.index, stream]) for session in PLAN.sessions)
+        assert (total.expected, total.missing) == (3 * LENGTH, gone)
+        assert total.bars == total.received == 3 * LENGTH - gone
+        assert total.rejected == (3 if stream == 0 else 0)
+        assert total.gaps == sum(
+            gap.stream == stream for window in windows if window.session >= 0 for gap in window.gaps
+        )
+    assert tally.published_bars == sum(window.block.n for window in windows)
+
+
+@given(holes, st.integers(1, 2 * LENGTH))
+def test_an_unfinished_session_counts_up_to_its_last_step(missing: Holes, steps: int) -> None:
+    windows = [window for window in sealed(PLAN, missing, 1) if window.session >= 0][:steps]
+    for total in tallied(windows).totals()[:2]:
+        assert total.expected == steps
+        assert total.bars + total.missing == total.expected
+
+
+@given(holes, st.integers(0, 2))
+def test_the_quality_of_history_is_that_of_the_sessions_which_trail(missing: Holes, session: int) -> None:
+    windows = [window for window in sealed(PLAN, missing, 5) if window.session < session]
+    expected = gone = 0
+    for stream in STREAMS:
+        for index in range(max(session - stream.history_sessions, -HISTORY), session):
+            expected += LENGTH
+            gone += len(missing[index, stream.id if stream.base is None else stream.base])
+    assert tallied(windows).history_score(session) == pytest.approx(100 * (expected - gone) / expected)
+
+
+def test_only_the_sessions_that_a_trailing_window_reaches_are_kept() -> None:
+    nothing = {(session.index, stream): set[int]() for session in SESSIONS for stream in (0, 1)}
+    tally = tallied(sealed(PLAN, nothing, 5))
+    assert sorted(tally._sessions) == [1, 2]
+
+
+def test_without_history_its_quality_is_100() -> None:
+    assert Tally(PLAN).history_score(0) == 100.0
+
+
+def test_history_that_is_not_checked_has_a_quality_of_100() -> None:
+    plan = plan_of(Rules(history_quality_enabled=False))
+    gone = {(session.index, stream): {1, 2} for session in SESSIONS for stream in (0, 1)}
+    windows = [window for window in sealed(plan, gone, 5) if window.session < 0]
+    assert tallied(windows, plan).history_score(0) == 100.0

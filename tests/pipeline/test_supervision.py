@@ -1,0 +1,300 @@
+"""What happens when a process dies or hangs, and when the user has had enough. Nothing is ever left behind."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import psutil
+import pytest
+
+from tests.pipeline.conftest import (
+    SLOW,
+    Configure,
+    Ended,
+    Json,
+    Launch,
+    Launcher,
+    WriteStrategy,
+    assert_whole_steps,
+    read_rows,
+)
+
+ACTORS: Final = ("coordinator", "loader", "processor", "quality", "recorder", "analysis-sma_crossover")
+IMPATIENT: Final = {"pipeline": {"stall_seconds": 1.0}}
+AT_ONCE_S: Final = 10.0
+SPIN: Final = """
+from pathlib import Path
+
+class Subject(Strategy):
+    def on_bar(self, ctx, bar):
+        if ctx.now > ctx.session.open_ns + 3600 * 10**9:
+            Path(__file__).with_suffix(".spins").touch()
+            while True:
+                pass
+"""
+BLOCK: Final = """
+class Subject(Strategy):
+    def on_bar(self, ctx, bar):
+        if ctx.now > ctx.session.open_ns + 3600 * 10**9:
+            open(__file__ + ".fifo").read()
+"""
+READ_FIFO: Final = """
+if IS_ACTOR is {actor}:
+    open(__file__ + ".fifo").read()
+
+class Subject(Strategy):
+    pass
+"""
+
+
+def strategies(*entries: Json) -> Json:
+    return {"session_data_config": {"strategies": list(entries)}}
+
+
+def make_fifo(folder: Path, strategy: str) -> Path:
+    fifo = folder / f"{strategy}.py.fifo"
+    os.mkfifo(fifo)
+    return fifo
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+def test_an_actor_that_is_killed_ends_the_run_with_its_name_and_its_last_lines(
+    launch: Launcher, configure: Configure, example: Ended, actor: str
+) -> None:
+    launched = launch(configure(SLOW))
+    launched.wait_streaming()
+    os.kill(launched.pid(actor), signal.SIGKILL)
+    ended = launched.finish()
+    assert ended.exit_code == 3
+    failure = ended.summary["failure"]
+    assert (failure["actor"], failure["reason"]) == (actor, f"{actor} was killed by signal 9")
+    assert failure["log_tail"]
+    assert failure["reason"] in ended.stdout
+    assert failure["log_tail"][-1][-60:] in ended.stdout
+    assert ended.summary["status"] == ended.json("status.json")["state"] == "failed"
+    assert ended.json("status.json")["actors"][actor]["state"] == "failed"
+    assert_whole_steps(ended, example)
+
+
+@pytest.mark.parametrize("actor", ["coordinator", "quality", "analysis-sma_crossover"])
+def test_an_actor_that_is_stopped_is_named_as_stalled(
+    launch: Launcher, configure: Configure, example: Ended, actor: str
+) -> None:
+    launched = launch(configure(SLOW, IMPATIENT))
+    launched.wait_streaming()
+    os.kill(launched.pid(actor), signal.SIGSTOP)
+    ended = launched.finish()
+    assert ended.exit_code == 3
+    assert ended.summary["failure"]["actor"] == actor
+    assert ended.summary["failure"]["reason"].startswith(f"{actor} is stalled: no heartbeat for 1.")
+    assert_whole_steps(ended, example)
+
+
+def test_a_strategy_that_waits_for_ever_is_named_as_stalled(
+    launch: Launcher, configure: Configure, write_strategy: WriteStrategy, tmp_path: Path
+) -> None:
+    make_fifo(tmp_path, "blocks")
+    ended = launch(configure(strategies(write_strategy("blocks", BLOCK)), IMPATIENT)).finish()
+    assert ended.exit_code == 3
+    assert ended.summary["failure"]["actor"] == "analysis-blocks"
+    assert "stalled" in ended.summary["failure"]["reason"]
+
+
+def test_a_strategy_that_never_returns_is_given_more_time_and_then_named(
+    launch: Launcher, configure: Configure, write_strategy: WriteStrategy
+) -> None:
+    settings = {"pipeline": {"heartbeat_seconds": 0.1, "stall_seconds": 0.3}}
+    ended = launch(configure(strategies(write_strategy("spins", SPIN)), settings)).finish()
+    assert ended.exit_code == 3
+    assert ended.summary["failure"]["actor"] == "analysis-spins"
+    assert "busy with one window" in ended.summary["failure"]["reason"]
+
+
+def test_an_analysis_engine_that_cannot_be_set_up_ends_the_run_with_the_reason(
+    launch: Launcher, configure: Configure, write_strategy: WriteStrategy
+) -> None:
+    body = "if IS_ACTOR:\n    raise RuntimeError('no licence')\n\nclass Subject(Strategy):\n    pass\n"
+    ended = launch(configure(strategies(write_strategy("fails", body)))).finish()
+    assert ended.exit_code == 3
+    assert ended.summary["failure"]["actor"] == "analysis-fails"
+    assert "no licence" in "".join(ended.summary["failure"]["log_tail"])
+
+
+def test_a_killed_forkserver_takes_the_run_with_it(launch: Launcher, configure: Configure) -> None:
+    launched = launch(configure(SLOW))
+    launched.wait_streaming()
+    forkserver(launched).kill()
+    ended = launched.finish()
+    assert ended.exit_code == 3
+    assert ended.summary["failure"]["actor"] in ACTORS
+
+
+def forkserver(launched: Launch) -> psutil.Process:
+    children = psutil.Process(launched.process.pid).children()
+    return next(child for child in children if "forkserver" in " ".join(child.cmdline()))
+
+
+def test_no_process_survives_a_killed_supervisor(launch: Launcher, configure: Configure) -> None:
+    launched = launch(configure(SLOW))
+    launched.wait_streaming()
+    assert len(launched.offspring()) > len(ACTORS)
+    launched.process.kill()
+    launched.wait_gone()
+
+
+@pytest.mark.parametrize("actor", ["coordinator", "processor"])
+def test_not_even_a_stopped_actor_survives_a_killed_supervisor(
+    launch: Launcher, configure: Configure, actor: str
+) -> None:
+    launched = launch(configure(SLOW))
+    launched.wait_streaming()
+    os.kill(launched.pid(actor), signal.SIGSTOP)
+    launched.process.kill()
+    launched.wait_gone()
+
+
+def test_not_even_a_strategy_that_never_returns_survives_a_killed_supervisor(
+    launch: Launcher, configure: Configure, write_strategy: WriteStrategy, tmp_path: Path
+) -> None:
+    launched = launch(configure(strategies(write_strategy("spins", SPIN))))
+    launched.wait_until("strategy hung", (tmp_path / "spins.spins").exists)
+    launched.process.kill()
+    launched.wait_gone()
+
+
+@pytest.mark.parametrize("inline", [(), ("--inline",)], ids=["processes", "inline"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_interrupt_drains_and_keeps_whole_steps(
+    launch: Launcher, configure: Configure, example: Ended, number: signal.Signals, inline: tuple[str, ...]
+) -> None:
+    launched = launch(configure(SLOW), *inline)
+    launched.wait_streaming()
+    launched.interrupt(number)
+    ended = launched.finish(AT_ONCE_S)
+    assert ended.exit_code == 130
+    assert ended.summary["status"] == ended.json("status.json")["state"] == "interrupted"
+    assert ended.summary["failure"] is None
+    last = assert_whole_steps(ended, example)
+    signals = read_rows(example.run_folder / "tables" / "signals.parquet")
+    expected = [each for each in signals if each["event_ts"] <= last]
+    assert read_rows(ended.run_folder / "tables" / "signals.parquet") == expected
+    assert ended.summary["signals"]["emitted"] == len(expected)
+    assert ended.summary["sessions"][0]["steps"] is None
+    assert "Traceback" not in ended.stderr
+
+
+def test_an_interrupt_of_the_whole_process_group_drains_too(
+    launch: Launcher, configure: Configure, example: Ended
+) -> None:
+    launched = launch(configure(SLOW))
+    launched.wait_streaming()
+    os.killpg(launched.process.pid, signal.SIGINT)
+    ended = launched.finish(AT_ONCE_S)
+    assert (ended.exit_code, ended.stderr) == (130, "")
+    assert_whole_steps(ended, example)
+
+
+@pytest.mark.parametrize("inline", [(), ("--inline",)], ids=["processes", "inline"])
+def test_two_interrupts_end_a_run_at_once_although_a_strategy_hangs(
+    launch: Launcher,
+    configure: Configure,
+    write_strategy: WriteStrategy,
+    tmp_path: Path,
+    inline: tuple[str, ...],
+) -> None:
+    launched = launch(configure(strategies(write_strategy("spins", SPIN))), *inline)
+    launched.wait_until("strategy hung", (tmp_path / "spins.spins").exists)
+    launched.interrupt()
+    if not inline:
+        launched.wait_state("stopping")
+    else:
+        launched.wait_until("interrupt was seen", lambda: not is_pending(launched, signal.SIGINT))
+    launched.interrupt()
+    ended = launched.finish(AT_ONCE_S)
+    assert ended.exit_code == 130
+    assert ended.summary["status"] == ended.json("status.json")["state"] == "interrupted"
+
+
+def is_pending(launched: Launch, number: signal.Signals) -> bool:
+    """Whether a signal has not been delivered yet."""
+    text = Path(f"/proc/{launched.process.pid}/status").read_text()
+    pending = next(line for line in text.splitlines() if line.startswith("ShdPnd"))
+    return bool(int(pending.split()[1], 16) >> (number - 1) & 1)
+
+
+STAGES: Final[dict[str, Callable[[Launch], bool]]] = {
+    "it has a folder": lambda launched: launched.folder is not None,
+    "it has a socket": lambda launched: any(launched.sockets.glob("*/command")),
+    "the coordinator is there": lambda launched: any(launched.runs.glob("2*/logs/coordinator.log")),
+    "it has a status": lambda launched: launched.status() is not None,
+}
+
+
+@pytest.mark.parametrize(
+    ("stage", "number", "whole_group"),
+    [
+        ("it has a folder", signal.SIGINT, False),
+        ("it has a folder", signal.SIGTERM, True),
+        ("it has a socket", signal.SIGTERM, False),
+        ("it has a socket", signal.SIGINT, True),
+        ("the coordinator is there", signal.SIGINT, False),
+        ("the coordinator is there", signal.SIGTERM, True),
+        ("it has a status", signal.SIGTERM, False),
+    ],
+)
+def test_an_interrupt_while_the_run_starts_ends_it_at_once(
+    launch: Launcher, configure: Configure, stage: str, number: signal.Signals, *, whole_group: bool
+) -> None:
+    launched = launch(configure(SLOW))
+    launched.wait_until(stage, lambda: STAGES[stage](launched))
+    if whole_group:
+        os.killpg(launched.process.pid, number)
+    else:
+        launched.interrupt(number)
+    ended = launched.finish(AT_ONCE_S)
+    assert ended.exit_code == 130
+    assert ended.summary["status"] == ended.json("status.json")["state"] == "interrupted"
+    assert "Traceback" not in ended.stderr
+    assert list(launched.sockets.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_before_an_actor_has_joined_does_not_wait_for_it(
+    launch: Launcher,
+    configure: Configure,
+    write_strategy: WriteStrategy,
+    tmp_path: Path,
+    number: signal.Signals,
+) -> None:
+    fifo = make_fifo(tmp_path, "waits")
+    launched = launch(configure(strategies(write_strategy("waits", READ_FIFO.format(actor=True)))))
+    launched.wait_state("starting")
+    began = time.monotonic()
+    launched.interrupt(number)
+    ended = launched.finish(AT_ONCE_S)
+    assert time.monotonic() - began < AT_ONCE_S
+    assert ended.exit_code == 130
+    assert ended.summary["status"] == "interrupted"
+    assert fifo.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_the_run_is_planned_leaves_no_folder(
+    launch: Launcher,
+    configure: Configure,
+    write_strategy: WriteStrategy,
+    tmp_path: Path,
+    number: signal.Signals,
+) -> None:
+    fifo = make_fifo(tmp_path, "waits")
+    launched = launch(configure(strategies(write_strategy("waits", READ_FIFO.format(actor=False)))))
+    with fifo.open("w"):  # the planner reads, and goes on reading
+        launched.interrupt(number)
+        ended = launched.finish(AT_ONCE_S)
+    assert ended.exit_code == 130
+    assert ended.folder is None
+    assert "Traceback" not in ended.stderr
+    assert list(launched.sockets.iterdir()) == []

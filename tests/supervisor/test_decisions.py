@@ -1,0 +1,387 @@
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actors.domain.exit_codes import ExitCode
+from actors.supervisor.decisions import (
+    ABSENT_S,
+    BUSY_FACTOR,
+    DRAIN_S,
+    JOIN_S,
+    STOP_S,
+    Action,
+    Complained,
+    Concluded,
+    Event,
+    Exited,
+    Greeted,
+    Interrupted,
+    Joined,
+    Kill,
+    Note,
+    Seen,
+    Stage,
+    State,
+    Tell,
+    Ticked,
+    Trouble,
+    alive,
+    begin,
+    decide,
+)
+from protocol.lifecycle import ActorState
+from protocol.messages import Connect, Finished, Stop
+
+ACTORS = ("coordinator", "loader", "analysis-a")
+STALL_S = 30.0
+START_NS = 1_000_000_000_000
+FINISHED = Finished(
+    interrupted=False,
+    bars=1,
+    data_digest="",
+    stream_digest="",
+    signals_digest="",
+    signals={},
+    phase_wall_ns={},
+    streams=(),
+    suppressed=0,
+)
+CUT_SHORT = Finished(
+    interrupted=True,
+    bars=1,
+    data_digest="",
+    stream_digest="",
+    signals_digest="",
+    signals={},
+    phase_wall_ns={},
+    streams=(),
+    suppressed=0,
+)
+STARTED = begin({name: name.partition("-")[0] for name in ACTORS}, START_NS, STALL_S)
+GREETINGS = [Greeted(name, pid) for pid, name in enumerate(ACTORS, start=100)]
+JOINS = [Joined(name) for name in ACTORS]
+
+
+def after(state: State, events: Iterable[Event]) -> tuple[State, list[Action]]:
+    actions: list[Action] = []
+    for event in events:
+        state, more = decide(state, event)
+        actions += more
+    return state, actions
+
+
+def ticks(state: State, seconds: float, cpu_of: str | None = None, seen: Iterable[str] = ()) -> list[Event]:
+    """Let time pass as the supervisor does, in steps; some actors are seen, one uses its processor."""
+    events: list[Event] = []
+    for passed in range(1, round(seconds) + 1):
+        events += [Seen(name) for name in seen]
+        cpu = {} if cpu_of is None else {cpu_of: passed}
+        events.append(Ticked(state.now_ns + passed * 1_000_000_000, cpu))
+    return events
+
+
+RUNNING = after(STARTED, [*GREETINGS, *JOINS])[0]
+DRAINING = after(RUNNING, [Interrupted()])[0]
+STOPPING = after(RUNNING, [Concluded(FINISHED)])[0]
+KILLING = after(RUNNING, [Complained("loader", 4, "no file")])[0]
+OVER = after(STOPPING, [Exited(name, 0) for name in ACTORS])[0]
+STAGES = {
+    Stage.STARTING: STARTED,
+    Stage.RUNNING: RUNNING,
+    Stage.DRAINING: DRAINING,
+    Stage.STOPPING: STOPPING,
+    Stage.KILLING: KILLING,
+    Stage.OVER: OVER,
+}
+TABLE: list[tuple[Event, dict[Stage, Stage]]] = [
+    (Greeted("loader", 7), {}),
+    (Joined("loader"), {}),
+    (Seen("loader"), {}),
+    (
+        Concluded(FINISHED),
+        {
+            Stage.STARTING: Stage.STOPPING,
+            Stage.RUNNING: Stage.STOPPING,
+            Stage.DRAINING: Stage.STOPPING,
+        },
+    ),
+    (
+        Complained("loader", 4, "no file"),
+        {
+            Stage.STARTING: Stage.KILLING,
+            Stage.RUNNING: Stage.KILLING,
+            Stage.DRAINING: Stage.KILLING,
+            Stage.STOPPING: Stage.KILLING,
+        },
+    ),
+    (
+        Exited("loader", 0),
+        {
+            Stage.STARTING: Stage.KILLING,
+            Stage.RUNNING: Stage.KILLING,
+            Stage.DRAINING: Stage.KILLING,
+        },
+    ),
+    (
+        Exited("loader", -9),
+        {
+            Stage.STARTING: Stage.KILLING,
+            Stage.RUNNING: Stage.KILLING,
+            Stage.DRAINING: Stage.KILLING,
+            Stage.STOPPING: Stage.KILLING,
+        },
+    ),
+    (
+        Interrupted(),
+        {
+            Stage.STARTING: Stage.KILLING,
+            Stage.RUNNING: Stage.DRAINING,
+            Stage.DRAINING: Stage.KILLING,
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=str)
+@pytest.mark.parametrize(("event", "leads"), TABLE, ids=[type(event).__name__ for event, _ in TABLE])
+def test_every_event_in_every_stage_leads_where_the_table_says(
+    stage: Stage, event: Event, leads: dict[Stage, Stage]
+) -> None:
+    before = STAGES[stage]
+    assert before.stage is stage
+    assert decide(before, event)[0].stage is leads.get(stage, stage)
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=str)
+def test_a_tick_within_all_deadlines_changes_nothing_but_the_time(stage: Stage) -> None:
+    state, actions = decide(STAGES[stage], Ticked(START_NS + 1, {}))
+    assert (state.stage, actions) == (stage, [])
+    assert state.now_ns == START_NS + 1
+
+
+def test_nobody_connects_before_the_coordinator_has_greeted() -> None:
+    coordinator, loader, analysis = GREETINGS
+    state, actions = decide(STARTED, loader)
+    assert actions == []
+    state, actions = decide(state, coordinator)
+    assert actions == [Tell("loader", Connect())]
+    state, actions = decide(state, analysis)
+    assert actions == [Tell("analysis-a", Connect())]
+    assert {actor.state for actor in state.actors.values()} == {ActorState.GREETED}
+
+
+@given(st.permutations(GREETINGS))
+def test_in_whatever_order_actors_greet_each_other_one_is_told_to_connect_once(order: list[Event]) -> None:
+    actions = after(STARTED, order)[1]
+    assert sorted(actions) == [Tell("analysis-a", Connect()), Tell("loader", Connect())]
+
+
+def test_the_run_is_running_once_the_last_has_joined() -> None:
+    states = [after(STARTED, [*GREETINGS, *JOINS[:count]])[0].stage for count in range(len(JOINS) + 1)]
+    assert states == [Stage.STARTING] * len(JOINS) + [Stage.RUNNING]
+
+
+def test_after_the_verdict_all_are_told_to_stop_and_exit_0_ends_the_run_as_done() -> None:
+    state, actions = decide(RUNNING, Concluded(FINISHED))
+    assert actions == [Tell(name, Stop("the run is over")) for name in ACTORS]
+    state, actions = after(state, [Exited(name, 0) for name in ACTORS])
+    assert (state.stage, state.exit_code, state.trouble, actions) == (Stage.OVER, ExitCode.DONE, None, [])
+    assert {actor.state for actor in state.actors.values()} == {ActorState.EXITED}
+
+
+@pytest.mark.parametrize("name", ACTORS)
+def test_exit_0_before_the_verdict_is_a_failure(name: str) -> None:
+    state, actions = decide(RUNNING, Exited(name, 0))
+    assert state.trouble == Trouble(name, ExitCode.ACTOR_FAILED, f"{name} exited before it was asked to")
+    assert [action.actor for action in actions if isinstance(action, Kill)] == [
+        other for other in ACTORS if other != name
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code", "words"),
+    [
+        (3, ExitCode.ACTOR_FAILED, "exited with code 3"),
+        (4, ExitCode.DATA_MISSING, "exited with code 4"),
+        (-9, ExitCode.ACTOR_FAILED, "was killed by signal 9"),
+    ],
+)
+def test_a_death_names_the_actor_and_how_it_died(code: int, exit_code: ExitCode, words: str) -> None:
+    state, _ = decide(RUNNING, Exited("loader", code))
+    assert state.trouble == Trouble("loader", exit_code, f"loader {words}")
+    assert state.exit_code == exit_code
+
+
+def test_the_first_trouble_is_the_runs_and_later_ones_are_its_consequences() -> None:
+    deaths = [Exited("coordinator", -9), Exited("analysis-a", 3), Exited("loader", 4)]
+    state, _ = after(
+        RUNNING, [Complained("loader", 4, "no file"), Complained("analysis-a", 3, "late"), *deaths]
+    )
+    assert state.trouble == Trouble("loader", ExitCode.DATA_MISSING, "no file")
+    assert (state.stage, state.exit_code) == (Stage.OVER, ExitCode.DATA_MISSING)
+    assert state.actors["loader"].state is ActorState.FAILED
+    assert state.actors["coordinator"].state is ActorState.EXITED
+
+
+def test_an_actors_own_words_explain_its_exit_even_where_they_are_heard_later() -> None:
+    state, _ = after(RUNNING, [Exited("loader", 3), Complained("loader", 4, "no file")])
+    assert state.trouble == Trouble("loader", ExitCode.DATA_MISSING, "no file")
+    state, _ = decide(state, Complained("coordinator", 3, "a consequence"))
+    assert state.trouble == Trouble("loader", ExitCode.DATA_MISSING, "no file")
+
+
+def test_an_interrupt_drains_by_the_coordinator_alone_and_a_second_one_kills() -> None:
+    state, actions = decide(RUNNING, Interrupted())
+    assert [action for action in actions if isinstance(action, Tell)] == [
+        Tell("coordinator", Stop("interrupted"))
+    ]
+    drained, _ = after(state, [Concluded(CUT_SHORT), *(Exited(name, 0) for name in ACTORS)])
+    assert (drained.stage, drained.exit_code, drained.trouble) == (Stage.OVER, ExitCode.INTERRUPTED, None)
+    killed, actions = decide(state, Interrupted())
+    assert actions == [Kill(name) for name in ACTORS]
+    killed, _ = after(killed, [Exited(name, -9) for name in ACTORS])
+    assert (killed.stage, killed.exit_code, killed.trouble) == (Stage.OVER, ExitCode.INTERRUPTED, None)
+
+
+def test_an_interrupt_that_comes_after_the_verdict_does_not_unmake_a_finished_run() -> None:
+    state, actions = decide(STOPPING, Interrupted())
+    assert actions == []
+    state, _ = after(state, [Exited(name, 0) for name in ACTORS])
+    assert (state.stage, state.exit_code) == (Stage.OVER, ExitCode.DONE)
+
+
+def test_an_interrupt_before_all_have_joined_kills_and_is_no_failure() -> None:
+    state, actions = decide(STARTED, Interrupted())
+    assert actions == [Kill(name) for name in ACTORS]
+    state, _ = after(state, [Exited(name, -9) for name in ACTORS])
+    assert (state.stage, state.exit_code, state.trouble) == (Stage.OVER, ExitCode.INTERRUPTED, None)
+
+
+def late(state: State, limit_s: float, seen: Iterable[str] = ACTORS) -> State:
+    just, actions = after(state, ticks(state, limit_s, seen=seen))
+    assert (just.stage, actions) == (state.stage, [])
+    return after(just, ticks(just, 1, seen=seen))[0]
+
+
+def test_who_does_not_join_in_time_is_named() -> None:
+    state = late(after(STARTED, [*GREETINGS, *JOINS[:1]])[0], JOIN_S)
+    reason = f"loader, analysis-a did not join within {JOIN_S:g} s"
+    assert state.trouble == Trouble("loader", ExitCode.ACTOR_FAILED, reason)
+    assert state.stage is Stage.KILLING
+
+
+def test_who_does_not_stop_in_time_is_named() -> None:
+    state = late(after(STOPPING, [Exited("loader", 0)])[0], STOP_S)
+    reason = f"coordinator, analysis-a did not stop within {STOP_S:g} s"
+    assert state.trouble == Trouble("coordinator", ExitCode.ACTOR_FAILED, reason)
+
+
+def test_a_drain_that_takes_too_long_ends_as_interrupted() -> None:
+    state = late(DRAINING, DRAIN_S)
+    assert (state.stage, state.exit_code) == (Stage.KILLING, ExitCode.INTERRUPTED)
+
+
+def test_an_idle_actor_that_is_not_heard_of_has_stalled() -> None:
+    state = late(RUNNING, STALL_S, seen=("coordinator", "analysis-a"))
+    reason = "loader is stalled: no heartbeat for 31.0 s"
+    assert state.trouble == Trouble("loader", ExitCode.ACTOR_FAILED, reason)
+    assert state.actors["loader"].state is ActorState.FAILED
+
+
+def test_a_busy_actor_may_be_silent_for_longer_but_not_for_ever() -> None:
+    others = ("coordinator", "analysis-a")
+    limit_s = BUSY_FACTOR * STALL_S
+    just, actions = after(RUNNING, ticks(RUNNING, limit_s, cpu_of="loader", seen=others))
+    assert (just.stage, actions) == (Stage.RUNNING, [])
+    after_it = Ticked(just.now_ns + 1_000_000_000, {"loader": 1 << 40})
+    state, _ = after(just, [*(Seen(name) for name in others), after_it])
+    assert state.trouble is not None
+    assert state.trouble.reason == "loader is busy with one window: no heartbeat for 301.0 s"
+
+
+@pytest.mark.parametrize("state", [STARTED, RUNNING, DRAINING, STOPPING], ids=lambda state: str(state.stage))
+def test_time_in_which_the_supervisor_did_not_run_counts_for_nobody(state: State) -> None:
+    back, actions = decide(state, Ticked(state.now_ns + 3600 * 1_000_000_000, {}))
+    assert (back.stage, actions) == (state.stage, [])
+    within = round(ABSENT_S)
+    assert after(back, ticks(back, within, seen=ACTORS))[0].stage is state.stage
+    if state.stage is not Stage.RUNNING:
+        assert after(back, ticks(back, JOIN_S + 1, seen=ACTORS))[0].stage is Stage.KILLING
+
+
+names = st.sampled_from(ACTORS)
+passing = st.floats(0.0, 40.0)
+makers: st.SearchStrategy[Callable[[State], Event]] = st.one_of(
+    st.builds(lambda name: lambda _: Greeted(name, 1), names),
+    st.builds(lambda name: lambda _: Joined(name), names),
+    st.builds(lambda name: lambda _: Seen(name), names),
+    st.builds(lambda done: lambda _: Concluded(done), st.sampled_from([FINISHED, CUT_SHORT])),
+    st.builds(lambda name, code: lambda _: Complained(name, code, "x"), names, st.sampled_from([3, 4])),
+    st.just(lambda _: Interrupted()),
+    st.builds(
+        lambda s, cpu: lambda state: Ticked(state.now_ns + round(s * 1e9), cpu),
+        passing,
+        st.dictionaries(names, st.integers(0, 100)),
+    ),
+)
+deaths = st.builds(lambda name, code: lambda _: Exited(name, code), names, st.sampled_from([0, 3, 4, -9]))
+
+
+def play(state: State, made: Iterable[Callable[[State], Event]]) -> list[tuple[State, list[Action]]]:
+    """Feed events; nobody's process ends twice."""
+    history = [(state, list[Action]())]
+    for make in made:
+        event = make(history[-1][0])
+        if not (isinstance(event, Exited) and event.actor in history[-1][0].gone):
+            history.append(decide(history[-1][0], event))
+    return history
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(list(STAGES.values())), st.lists(makers | deaths, max_size=40))
+def test_whatever_happens_a_run_never_goes_back_and_nobody_who_is_gone_is_spoken_to(
+    state: State, made: list[Callable[[State], Event]]
+) -> None:
+    history = play(state, made)
+    order = list(Stage)
+    for (before, _), (now, actions) in pairwise(history):
+        assert order.index(before.stage) <= order.index(now.stage)
+        assert before.gone <= now.gone
+        for action in actions:
+            if isinstance(action, Tell | Kill):
+                assert action.actor not in now.gone
+            if isinstance(action, Kill):
+                assert now.stage in (Stage.KILLING, Stage.OVER)
+            if isinstance(action, Note):
+                assert action.text
+        if before.trouble is not None:
+            assert now.trouble is not None
+            assert now.trouble.actor == before.trouble.actor
+        assert (now.stage is Stage.OVER) == (now.gone == frozenset(ACTORS))
+
+
+@settings(max_examples=200)
+@given(st.lists(makers | deaths, max_size=30), st.permutations(ACTORS), st.sampled_from([0, 3, -9]))
+def test_once_all_have_exited_the_run_is_over_and_says_why(
+    made: list[Callable[[State], Event]], order: list[str], code: int
+) -> None:
+    state = play(STARTED, made)[-1][0]
+    last = play(state, [lambda _, name=name: Exited(name, code) for name in order])[-1][0]
+    assert last.stage is Stage.OVER
+    assert list(alive(last)) == []
+    assert {actor.state for actor in last.actors.values()} <= {ActorState.EXITED, ActorState.FAILED}
+    if last.exit_code == ExitCode.DONE:
+        assert last.finished is not None
+    else:
+        assert last.trouble is not None or last.interrupts
+
+
+@settings(max_examples=200)
+@given(st.lists(makers, max_size=30))
+def test_a_kill_goes_to_everyone_who_is_left(made: list[Callable[[State], Event]]) -> None:
+    for (before, _), (_, actions) in pairwise(play(RUNNING, made)):
+        killed = [action.actor for action in actions if isinstance(action, Kill)]
+        assert killed in ([], list(alive(before)))
