@@ -14,16 +14,18 @@ from typing import Final
 
 from actors.domain.errors import ConfigError, Problem
 
-PRELOAD: Final = ["__main__", "actors.assembly.child"]
+PRELOAD: Final = ["actors.assembly.child"]
+BLAS_THREADS: Final = "OPENBLAS_NUM_THREADS"
 SAFE_PATH: Final = "PYTHONSAFEPATH"
 INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def start_forkserver() -> None:
-    """Start it, unless it runs already.
+    """Start it, unless it runs already; numpy gets no threads, which nothing here needs, and is there sooner.
 
     Raises ConfigError where there is no place for its socket.
     """
+    os.environ.setdefault(BLAS_THREADS, "1")
     multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOAD)
     try:
         with _safe_path():

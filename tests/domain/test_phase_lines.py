@@ -1,5 +1,8 @@
+from collections.abc import Iterable
+
 from actors.domain.account import SessionCount
 from actors.domain.phase_lines import PhaseLines
+from actors.domain.roles import Effect, Log, LogLines
 from actors.domain.session_plan import Flow, Hours, Rules, Session, SessionPlan, Stream, Trading
 
 MINUTE = 60_000_000_000
@@ -29,8 +32,12 @@ LINES = PhaseLines(PLAN)
 LOADED = {-2: {0: 390}, -1: {0: 389}, 0: {0: 388, 1: 387}, 1: {0: 210, 1: 0}, 2: {0: 390, 1: 390}}
 
 
-def texts(lines: object) -> list[str]:
-    return [line.text.removeprefix("[SESSION_FLOW] ") for line in lines]  # type: ignore[attr-defined]
+def texts(effects: Iterable[Effect]) -> list[str]:
+    lines: list[str] = []
+    for effect in effects:
+        assert isinstance(effect, Log | LogLines)
+        lines += [effect.text] if isinstance(effect, Log) else effect.texts
+    return [line.removeprefix("[SESSION_FLOW] ") for line in lines]
 
 
 def test_the_first_session_marks_every_stream_and_the_others_do_not() -> None:
