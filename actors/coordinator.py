@@ -157,7 +157,6 @@ class Coordinator:
 
     def _on_derived(self, message: Derived) -> Iterator[Effect]:
         self._barrier.on_derived(message)
-        self._account.suppressed += message.suppressed
         yield from ()
 
     def _on_quality(self, message: Quality) -> Iterator[Effect]:
@@ -318,6 +317,7 @@ class Coordinator:
         for flight in self._barrier.take_landed():
             if flight.window.session >= 0:
                 self._count.add(flight.window)
+                self._account.suppressed += flight.suppressed
                 if self._plan.log_steps:
                     yield self._step_lines.lines(flight.window)
 

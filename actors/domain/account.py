@@ -66,6 +66,7 @@ class Account:
         self.base_bars = 0
         """Base bars launched, history included."""
         self.suppressed = 0
+        """Derived bars held back for want of coverage, without those of history."""
 
     def add_raw(self, window: RawWindow) -> None:
         """Count a window that goes out to the processor and the quality manager."""

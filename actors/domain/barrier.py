@@ -35,6 +35,11 @@ class Flight:
     quality: Quality | None = None
     sealed: bool = False
 
+    @property
+    def suppressed(self) -> int:
+        """How many derived bars were held back for want of coverage."""
+        return self.derived.suppressed if self.derived else 0
+
 
 @dataclass
 class Barrier:

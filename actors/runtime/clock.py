@@ -12,8 +12,3 @@ def now_utc() -> datetime:
 def monotonic_ns() -> int:
     """Read the clock that never jumps, ns from an arbitrary start."""
     return time.monotonic_ns()
-
-
-def sleep_until(instant_ns: int) -> None:
-    """Sleep until the monotonic clock shows this instant; not at all where it has passed."""
-    time.sleep(max(0, instant_ns - time.monotonic_ns()) / 1e9)

@@ -179,7 +179,8 @@ class Shell:
     def _greet(self) -> None:
         name = self._role.name
         self._tell(Hello(name, self._vitals.pid))
-        self._await(Connect, "the supervisor's Connect")
+        if self._await(Connect, "the supervisor's Connect") is None:
+            return
         self._link.connect(name, self._role.subscriptions)
         self._send(Send(topics.report(name), Join(name, self._around.kind, self._around.member)))
         welcome = self._await(Welcome, "the coordinator's Welcome")

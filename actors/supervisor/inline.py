@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 from actors.assembly import build_role
 from actors.assembly.places import ActorSpec, RunPlaces, actor_roles
@@ -33,6 +33,9 @@ from protocol import topics
 from protocol.errors import ProtocolError
 from protocol.lifecycle import ActorState
 from protocol.messages import Finished, Heartbeat, Message, Progress, Stop
+
+_KNOWN: Final = (RoleError, ProtocolError, DataError, StrategyLoadError, JournalWriteError)
+"""Errors that say all there is to say; any other gets a traceback."""
 
 
 class InlinePipeline:
@@ -74,15 +77,22 @@ class InlinePipeline:
             try:
                 self._build(stack)
                 self._play()
-            except DataError as error:
-                trouble = Trouble(self._acting, ExitCode.DATA_MISSING, str(error))
-            except (RoleError, ProtocolError, StrategyLoadError, JournalWriteError) as error:
-                trouble = Trouble(self._acting, ExitCode.ACTOR_FAILED, str(error))
             except KeyboardInterrupt:
                 self._logs[self._acting].write("WARNING", "Interrupted twice: stopped at once")
-            if trouble is not None:
-                self._logs[self._acting].write("ERROR", trouble.reason)
+            except Exception as error:  # noqa: BLE001  (the one broad net of a process)
+                trouble = self._trouble(error)
         return Verdict(self._exit_code(trouble), self._finished, trouble, self._snapshot(trouble))
+
+    def _trouble(self, error: Exception) -> Trouble:
+        """Write down whose failure it is; what nobody expected gets a traceback."""
+        if isinstance(error, _KNOWN):
+            reason = str(error)
+            self._logs[self._acting].write("ERROR", reason)
+        else:
+            reason = f"{type(error).__name__}: {error}"
+            self._logs[self._acting].exception(reason)
+        code = ExitCode.DATA_MISSING if isinstance(error, DataError) else ExitCode.ACTOR_FAILED
+        return Trouble(self._acting, code, reason)
 
     def _build(self, stack: ExitStack) -> None:
         for name, role in actor_roles(self._plan).items():
@@ -105,6 +115,7 @@ class InlinePipeline:
             self._perform(coordinator, coordinator.on_time(clock.monotonic_ns()))
             if self._interrupted:
                 self._interrupted = False
+                self._interrupts.take()
                 self._perform(coordinator, coordinator.on_message(Stop("interrupted")))
             elif self._queue:
                 role, message = self._queue.popleft()
@@ -113,6 +124,7 @@ class InlinePipeline:
                 self._sleep()
 
     def _hand_over(self, role: Role, message: Message) -> None:
+        self._acting = role.name
         started = clock.monotonic_ns()
         self._perform(role, role.on_message(message))
         self._vitals.handled(clock.monotonic_ns() - started)
@@ -126,7 +138,8 @@ class InlinePipeline:
         """Wait for the coordinator's deadline; without one nothing could ever happen again."""
         if self._wake_at_ns is None:
             raise RoleError("the run is stuck: no message is on its way and no deadline is set")
-        clock.sleep_until(self._wake_at_ns)
+        if self._interrupts.wait_until(self._wake_at_ns):
+            return
         self._wake_at_ns = None
         self._perform(self._coordinator, self._coordinator.on_time(clock.monotonic_ns()))
         self._perform(self._coordinator, self._coordinator.on_wake())

@@ -1,9 +1,12 @@
 """SIGINT and SIGTERM, from before a run has a folder until its summary is written: counted for who obeys."""
 
+import select
 import signal
 import socket
 from types import FrameType, TracebackType
 from typing import Any, Self
+
+from actors.runtime import clock
 
 
 class Interrupts:
@@ -28,6 +31,11 @@ class Interrupts:
             return len(self._taken.recv(64))
         except BlockingIOError:
             return 0
+
+    def wait_until(self, instant_ns: int) -> bool:
+        """Wait for an interrupt until the monotonic clock shows this instant; say whether one has come."""
+        left_s = max(0, instant_ns - clock.monotonic_ns()) / 1e9
+        return bool(select.select([self._taken], [], [], left_s)[0])
 
     def __enter__(self) -> Self:
         """Catch from now on."""

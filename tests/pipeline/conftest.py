@@ -180,13 +180,17 @@ class Launch:
 class Launcher(Protocol):
     """Starts the script with a configuration and options."""
 
-    def __call__(self, config: Path, *options: str, **changes: Any) -> Launch: ...  # noqa: ANN401
+    def __call__(
+        self, config: Path, *options: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> Launch: ...
 
 
 class Runner(Protocol):
     """Does the same and waits for the end."""
 
-    def __call__(self, config: Path, *options: str, **changes: Any) -> Ended: ...  # noqa: ANN401
+    def __call__(
+        self, config: Path, *options: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> Ended: ...
 
 
 class Configure(Protocol):
@@ -241,7 +245,7 @@ def launch(tmp_path: Path, cache: Path, short_tmp: Path) -> Iterator[Launcher]:
         config: Path, *options: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> Launch:
         sockets = Path(tempfile.mkdtemp(dir=short_tmp, prefix=""))
-        environment = _environment(cache, sockets) | (env or {})
+        environment = {**_environment(cache, sockets), **(env or {})}
         scratch = tmp_path / f"launch-{len(started)}"
         started.append(start(scratch, [str(config), *options], environment, cwd))
         return started[-1]
@@ -253,8 +257,10 @@ def launch(tmp_path: Path, cache: Path, short_tmp: Path) -> Iterator[Launcher]:
 
 @pytest.fixture
 def run(launch: Launcher) -> Runner:
-    def begin_and_wait(config: Path, *options: str, **changes: Any) -> Ended:  # noqa: ANN401
-        return launch(config, *options, **changes).finish()
+    def begin_and_wait(
+        config: Path, *options: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> Ended:
+        return launch(config, *options, env=env, cwd=cwd).finish()
 
     return begin_and_wait
 

@@ -1,6 +1,7 @@
-"""What happens when a process dies or hangs, and when the user has had enough. Nothing is ever left behind."""
+"""What happens when a process dies or hangs, and when the user has had enough: nothing is left behind."""
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -79,7 +80,7 @@ def test_an_actor_that_is_killed_ends_the_run_with_its_name_and_its_last_lines(
     assert_whole_steps(ended, example)
 
 
-@pytest.mark.parametrize("actor", ["coordinator", "quality", "analysis-sma_crossover"])
+@pytest.mark.parametrize("actor", ["coordinator", "quality"])
 def test_an_actor_that_is_stopped_is_named_as_stalled(
     launch: Launcher, configure: Configure, example: Ended, actor: str
 ) -> None:
@@ -208,21 +209,47 @@ def test_two_interrupts_end_a_run_at_once_although_a_strategy_hangs(
     launched = launch(configure(strategies(write_strategy("spins", SPIN))), *inline)
     launched.wait_until("strategy hung", (tmp_path / "spins.spins").exists)
     launched.interrupt()
-    if not inline:
-        launched.wait_state("stopping")
+    if inline:
+        wait_for_work(launched)
     else:
-        launched.wait_until("interrupt was seen", lambda: not is_pending(launched, signal.SIGINT))
+        launched.wait_state("stopping")
     launched.interrupt()
     ended = launched.finish(AT_ONCE_S)
     assert ended.exit_code == 130
     assert ended.summary["status"] == ended.json("status.json")["state"] == "interrupted"
 
 
-def is_pending(launched: Launch, number: signal.Signals) -> bool:
-    """Whether a signal has not been delivered yet."""
-    text = Path(f"/proc/{launched.process.pid}/status").read_text()
-    pending = next(line for line in text.splitlines() if line.startswith("ShdPnd"))
-    return bool(int(pending.split()[1], 16) >> (number - 1) & 1)
+def test_an_interrupt_of_a_paced_run_in_one_process_does_not_wait_for_the_next_step(
+    launch: Launcher, configure: Configure
+) -> None:
+    launched = launch(configure({"backtest_config": {"speed_multiplier": 1}}), "--inline")
+    launched.wait_until("session was streaming", lambda: (launched.status() or {}).get("phase") == 5)
+    launched.interrupt()
+    assert launched.finish(AT_ONCE_S).exit_code == 130
+
+
+@pytest.mark.parametrize("inline", [(), ("--inline",)], ids=["processes", "inline"])
+@pytest.mark.parametrize(("place", "actor"), [("tables", "recorder"), ("journal", "coordinator")])
+def test_a_place_that_can_no_longer_be_written_ends_the_run_with_the_name_of_who_found_out(
+    launch: Launcher, configure: Configure, place: str, actor: str, inline: tuple[str, ...]
+) -> None:
+    launched = launch(configure(SLOW, {"backtest_config": {"speed_multiplier": 20_000}}), *inline)
+    launched.wait_streaming()
+    broken = launched.runs / "latest" / place
+    shutil.rmtree(broken)
+    broken.touch()
+    ended = launched.finish()
+    assert ended.exit_code == 3
+    assert ended.summary["failure"]["actor"] == actor
+    assert "Not a directory" in ended.summary["failure"]["reason"]
+    assert ended.stderr == ""
+
+
+def wait_for_work(launched: Launch) -> None:
+    """Wait until the launch has run Python for a while, and so has met the signal that was sent before."""
+    process = psutil.Process(launched.process.pid)
+    before = process.cpu_times().user
+    launched.wait_until("process worked on", lambda: process.cpu_times().user > before + 0.05)
 
 
 STAGES: Final[dict[str, Callable[[Launch], bool]]] = {

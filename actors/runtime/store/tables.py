@@ -11,7 +11,7 @@ from actors.runtime.store.arrays import arrow_array
 from actors.runtime.store.bar_file import INSTANT, Arrow
 from actors.runtime.store.writing import partial_path, replacing
 
-_COMPRESSION: Final = "zstd"
+_COMPRESSION: Final = "lz4"
 
 
 class ParquetTables:
