@@ -545,6 +545,8 @@ def test_a_run_that_is_stopped_is_a_prefix_of_the_run_that_goes_on(
         assert whole_column[: len(column)] == column
     for long, short in zip(whole.diaries, stopped.diaries, strict=True):
         assert long.pages[: len(short.pages)] == short.pages
+    for total in verdict(stopped).streams[: len(market.symbols)]:
+        assert total.bars + total.missing == total.expected
     complete = stopped.sent(PhaseEvent) == whole.sent(PhaseEvent) or columns(stopped) == columns(whole)
     assert verdict(stopped).interrupted or complete
 

@@ -50,14 +50,21 @@ class RunFolder:
         try:
             folder = _new_folder(runs, session_name)
             self._lock = take_lock(folder / "lock")
-            sockets = Path(tempfile.mkdtemp(prefix=SOCKETS_PREFIX))
         except OSError as error:
-            problem = f"{error.strerror}: {error.filename}" if error.filename else str(error)
             raise RunFolderError(
-                f"cannot make a run folder in {runs} ({problem}): "
+                f"cannot make a run folder in {runs} ({_words(error)}): "
                 "choose a folder that you may write to with --runs DIR"
             ) from error
-        self._sockets_lock = take_lock(sockets / "lock")
+        try:
+            sockets = Path(tempfile.mkdtemp(prefix=SOCKETS_PREFIX))
+            self._sockets_lock = take_lock(sockets / "lock")
+        except OSError as error:
+            os.close(self._lock)
+            shutil.rmtree(folder, ignore_errors=True)
+            raise RunFolderError(
+                f"cannot make a folder for sockets ({_words(error)}): "
+                "set TMPDIR to a folder that you may write to"
+            ) from error
         self.places = RunPlaces(folder, sockets, catalog, run=secrets.randbits(63))
 
     @property
@@ -131,9 +138,13 @@ def remove_stale_sockets() -> None:
 
 
 def _new_folder(runs: Path, session_name: str) -> Path:
-    slug = re.sub(r"[^a-z0-9]+", "-", session_name.lower()).strip("-")[:40] or "run"
+    slug = re.sub(r"[^a-z0-9]+", "-", session_name.lower()).strip("-")[:40].strip("-") or "run"
     name = f"{clock.now_utc():%Y%m%d-%H%M%S}-{slug}-{secrets.token_hex(2)}"
     folder = runs.absolute() / name
     for part in ("logs", "journal", "tables"):
         (folder / part).mkdir(parents=True)
     return folder
+
+
+def _words(error: OSError) -> str:
+    return f"{error.strerror}: {error.filename}" if error.filename else str(error)

@@ -223,7 +223,8 @@ def test_an_interrupt_of_a_paced_run_in_one_process_does_not_wait_for_the_next_s
     launch: Launcher, configure: Configure
 ) -> None:
     launched = launch(configure({"backtest_config": {"speed_multiplier": 1}}), "--inline")
-    launched.wait_until("session was streaming", lambda: (launched.status() or {}).get("phase") == 5)
+    log = launched.runs / "latest" / "logs" / "coordinator.log"
+    launched.wait_until("session was streaming", lambda: log.exists() and "PHASE_5.1" in log.read_text())
     launched.interrupt()
     assert launched.finish(AT_ONCE_S).exit_code == 130
 

@@ -76,7 +76,7 @@ def fail_with(error: Exception) -> Callable[[], Iterable[Effect]]:
 
 @dataclass
 class Timer:
-    """A coordinator that wakes itself once and is done when it is told to stop or hears an acknowledgement."""
+    """A coordinator that wakes itself once and is done with the first message it hears."""
 
     name: str = "coordinator"
     subscriptions: tuple[str, ...] = ()
@@ -250,7 +250,11 @@ def test_an_idle_actor_goes_on_to_give_signs_of_life(stage: Stage) -> None:
     ],
 )
 def test_an_actor_that_cannot_go_on_says_so_and_ends_with_a_code(
-    stage: Stage, error: Exception, code: ExitCode, reason: str, has_traceback: bool
+    stage: Stage,
+    error: Exception,
+    code: ExitCode,
+    reason: str,
+    has_traceback: bool,  # noqa: FBT001
 ) -> None:
     ending = stage.play(Echo(fail_with(error)))
     say(let_in(stage), topics.CONTROL, END)
@@ -354,7 +358,7 @@ def test_a_coordinator_begins_once_all_are_in_wakes_when_it_asked_to_and_keeps_a
     assert hear(echo, PhaseEvent) == PhaseEvent(0, 1, "started", 0)
     assert hear(echo, RunEnd) == END
     assert role.woken_ns is not None
-    assert 0 <= role.woken_ns - role.wake_ns
+    assert role.woken_ns - role.wake_ns >= 0
     say(echo, topics.report("echo"), Ack("echo", 0, ()))
     while not role.heard:
         hear(stage.supervisor, Heartbeat)
