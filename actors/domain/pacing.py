@@ -36,5 +36,5 @@ class Pace:
 
     def count_due(self, event_times: Instants, now_ns: int) -> int:
         """Count those of ascending event times, shape (n,), whose `due_at` has come."""
-        deadlines = np.ceil((event_times - self._first_event_ts) / self.speed)
+        deadlines = np.ceil((event_times - self._first_event_ts) / self.speed).astype(np.int64)
         return int(np.searchsorted(deadlines, now_ns - self._start_ns, side="right"))

@@ -170,14 +170,14 @@ class _Launch:
 
     def _conclude(self, verdict: Verdict, log: ActorLog) -> Json:
         """Write what the run came to, after a failure from the journal."""
-        if verdict.finished is None:
-            self._salvage(log)
+        has_tables = verdict.finished is not None or self._salvage(log)
         for output in self._places.logs.glob("*.out"):
             if not output.stat().st_size:
                 output.unlink()
         failure = None
         if verdict.trouble is not None:
-            failure = examine(self._places, verdict.trouble, self._watch.sim_time)
+            sim_time = self._watch.sim_time
+            failure = examine(self._places, verdict.trouble, sim_time, has_tables=has_tables)
         done = len(self._plan.sessions) if verdict.exit_code is ExitCode.DONE else self._watch.sessions_done
         outcome = Outcome(
             run=self._folder.name,
@@ -194,11 +194,14 @@ class _Launch:
         log.write("INFO", f"The run ended: {verdict.word}, exit code {int(verdict.exit_code)}")
         return summary
 
-    def _salvage(self, log: ActorLog) -> None:
+    def _salvage(self, log: ActorLog) -> bool:
+        """Make the tables of a run that did not end by itself, and say whether that worked."""
         try:
             salvage_tables(self._plan, self._places)
         except (ProtocolError, OSError) as error:
             log.write("ERROR", f"The tables could not be made from the journal: {error}")
+            return False
+        return True
 
     def _report(self, summary: Json) -> None:
         if self._options.as_json:

@@ -70,8 +70,8 @@ def run(closes: dict[str, list[list[float]]], params: SmaCrossoverParams, cuts: 
     for day in range(days):
         for start, stop in pairwise(sorted({0, BARS, *cuts})):
             window = make_window(run_plan, role.windows, closes, day, (start, stop))
-            for effect in role.on_message(window):
-                signals.extend(effect.message.signals)
+            *_, answer = role.on_message(window)
+            signals.extend(answer.message.signals)
     return signals
 
 
