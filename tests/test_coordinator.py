@@ -236,6 +236,14 @@ def test_the_next_phase_waits_for_the_last_acknowledgement() -> None:
     assert (last.session, last.phase, last.state) == (1, 5, "started")
 
 
+def test_history_is_complete_once_everybody_has_handled_it() -> None:
+    desk = Desk(plan_of(Flow()), hold=[Ack]).begin()
+    last = desk.sent(PhaseEvent)[-1]
+    assert (last.session, last.phase, last.state) == (0, 2, "started")
+    desk.say(desk.held.popleft())
+    assert "PHASE_2.3: Historical quality: 90.0% average across 2 symbol/interval pairs" in desk.lines
+
+
 def step_times(desk: Desk) -> list[int]:
     return [time for window in desk.sent(RawWindow) for time in as_times(window.steps).tolist()]
 
