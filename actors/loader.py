@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from actors.domain.errors import DataError
-from actors.domain.intervals import Interval
 from actors.domain.ports import BarSource
 from actors.domain.roles import Effect, Log, Send
-from actors.domain.screening import Screened, screen
+from actors.domain.screening import Screened
 from actors.domain.session_plan import Session, SessionPlan, Stream
+from actors.domain.stream_reading import StreamReader
 from protocol import topics
 from protocol.blocks import Bars, bar_block, join_bars
 from protocol.messages import (
@@ -34,7 +34,8 @@ class Loader:
         self.windows = 0
         self.bars = 0
         self._plan = plan
-        self._source = source
+        jump_ratio = plan.rules.jump_ratio
+        self._readers = {stream.id: StreamReader(source, stream, jump_ratio) for stream in plan.base_streams}
         self._clock_ns = clock_ns
         self._next = -len(plan.history)
 
@@ -69,21 +70,16 @@ class Loader:
 
     def _batches(self, session: Session) -> Iterator[tuple[SessionBars, list[StreamLoad]]]:
         batch = _Batch()
+        before = self._plan.session_before(session.index)
         for stream in self._plan.base_streams:
             if session.index >= -stream.history_sessions:
-                batch.add(stream, *self._read(session, stream))
+                rows, screened = self._readers[stream.id].read(session, before)
+                self.bars += len(screened.bars)
+                batch.add(stream, rows, screened)
                 if batch.rows >= ROWS_PER_MESSAGE:
                     yield batch.message(session.index), batch.loads
                     batch = _Batch()
         yield batch.message(session.index), batch.loads
-
-    def _read(self, session: Session, stream: Stream) -> tuple[int, Screened]:
-        start, end = session.previous_close_ns, session.close_ns
-        rows = self._source.read(stream.symbol, stream.interval, start, end)
-        interval = Interval.parse(stream.interval)
-        screened = screen(rows, stream.id, session, interval, self._plan.rules.jump_ratio)
-        self.bars += len(screened.bars)
-        return len(rows.open_ts), screened
 
 
 class _Batch:

@@ -1,5 +1,6 @@
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -122,7 +123,26 @@ def test_rows_are_read_from_the_close_before_so_that_strays_are_found() -> None:
     storage = Storage()
     session = session_of(0)
     ask(loader_of(plan_of(stream(0)), storage), 0)
-    assert storage.reads == [("S0", "1m", session.previous_close_ns, session.close_ns)]
+    assert storage.reads[-1] == ("S0", "1m", session.previous_close_ns, session.close_ns)
+
+
+def test_the_session_before_the_first_is_read_too_and_every_other_one_once() -> None:
+    storage = Storage()
+    ask(loader_of(plan_of(stream(0)), storage), 2)
+    sessions = [session_of(index) for index in (-1, 0, 1, 2)]
+    assert storage.reads == [
+        ("S0", "1m", session.previous_close_ns, session.close_ns) for session in sessions
+    ]
+
+
+@pytest.mark.parametrize("before", [None, session_of(-HISTORY - 1)])
+def test_the_session_before_all_history_is_read_where_the_plan_knows_it(before: Session | None) -> None:
+    storage = Storage()
+    plan = msgspec.structs.replace(plan_of(stream(0, history=HISTORY)), before=before)
+    ask(loader_of(plan, storage), -HISTORY)
+    starts = [start for _, _, start, _ in storage.reads]
+    first = [] if before is None else [before.previous_close_ns]
+    assert starts == [*first, session_of(-HISTORY).previous_close_ns]
 
 
 def test_history_is_read_only_for_the_streams_that_keep_it() -> None:
@@ -135,7 +155,7 @@ def test_history_is_read_only_for_the_streams_that_keep_it() -> None:
         if isinstance(message, LoadReport)
     }
     assert loads == {-3: [0], -2: [0], -1: [0, 1]}
-    assert len(storage.reads) == 4
+    assert len(storage.reads) == len(set(storage.reads)) == 5
 
 
 def test_a_session_of_which_no_stream_is_read_is_reported_as_empty() -> None:

@@ -1,7 +1,8 @@
 """The `sessionflow` command. A verb's module is imported when it is called, so that help comes at once."""
 
+from collections.abc import Mapping
 from importlib import import_module
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import click
 
@@ -27,26 +28,34 @@ VERBS: Final = {
 class VerbGroup(click.Group):
     """A group that knows its commands from a table."""
 
+    def __init__(self, *args: Any, verbs: Mapping[str, Verb], **kwargs: Any) -> None:  # noqa: ANN401  click's own
+        """Keep the table."""
+        super().__init__(*args, **kwargs)
+        self._verbs = verbs
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
         """List the verbs in the order of the table."""
-        return list(VERBS)
+        return list(self._verbs)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  likewise
         """Import a verb; None where there is none of that name."""
-        if cmd_name not in VERBS:
+        if cmd_name not in self._verbs:
             return None
-        module, _, name = VERBS[cmd_name].target.partition(":")
+        module, _, name = self._verbs[cmd_name].target.partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  likewise
         """Write the summaries without importing a verb."""
         with formatter.section("Verbs"):
-            formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
+            formatter.write_dl([(name, verb.summary) for name, verb in self._verbs.items()])
 
 
 @click.group(
-    cls=VerbGroup, subcommand_metavar="VERB ...", context_settings={"help_option_names": ["-h", "--help"]}
+    cls=VerbGroup,
+    verbs=VERBS,
+    subcommand_metavar="VERB ...",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="sessionflow")
 def main() -> None:

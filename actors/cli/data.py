@@ -1,35 +1,19 @@
 """`sessionflow data`: catalogs of stored bars."""
 
-from pathlib import Path
+from typing import Final
 
 import click
 
-from actors.domain.sample import DEFAULT_SEED, INSTRUMENTS, SAMPLE_INTERVAL, sample_bars, sample_metadata
-from actors.runtime.store import write_bars
+from actors.cli import Verb, VerbGroup
+
+DATA_VERBS: Final = {
+    "import": Verb("actors.cli.data_import:import_", "Import the bars of other systems."),
+    "list": Verb("actors.cli.data_inspection:list_", "Show what a catalog holds."),
+    "check": Verb("actors.cli.data_inspection:check", "Show how good it is."),
+    "sample": Verb("actors.cli.data_sample:sample", "Make the sample catalog."),
+}
 
 
-@click.group()
+@click.group(cls=VerbGroup, verbs=DATA_VERBS, subcommand_metavar="VERB ...")
 def data() -> None:
-    """Make catalogs of bars."""
-
-
-@data.command()
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("data"),
-    show_default=True,
-    help="The catalog's folder.",
-)
-@click.option("--seed", type=click.IntRange(min=0), default=DEFAULT_SEED, show_default=True)
-def sample(output: Path, seed: int) -> None:
-    """Make the sample catalog: synthetic minutes of two symbols, with planted defects."""
-    for instrument in INSTRUMENTS:
-        bars = sample_bars(instrument, seed)
-        try:
-            paths = write_bars(output, instrument.symbol, SAMPLE_INTERVAL, bars, sample_metadata(seed))
-        except OSError as error:
-            reason = f"cannot write {error.filename or output}: {error.strerror}; choose another folder"
-            raise click.BadParameter(reason, param_hint="--output") from error
-        for path in paths:
-            click.echo(f"{path}: {len(bars['open_ts'])} synthetic rows")
+    """Fill catalogs of bars and look at them."""

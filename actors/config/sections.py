@@ -1,9 +1,9 @@
 """The sections of a configuration. Field names are those that users of the original system know."""
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, JsonValue, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, JsonValue, ValidationInfo, field_validator, model_validator
 
 from actors.config.fields import (
     Day,
@@ -17,9 +17,12 @@ from actors.config.fields import (
     StrategyTarget,
     Symbols,
     SymbolSelection,
-    check_unique,
 )
-from actors.config.vocabulary import SERVED_INDICATORS, did_you_mean
+from actors.domain.indicator_key import indicator_key
+from actors.domain.indicator_params import problems
+from actors.domain.intervals import Interval
+
+_ONE_PERIOD: Final = 'needs one "period", beside "name" or in "params"'
 
 
 class BacktestConfig(Section):
@@ -87,48 +90,50 @@ class IndicatorConfig(Section):
     name: IndicatorName
     interval: IntervalText = Field(description="The bars it is computed from.")
     period: int | None = Field(default=None, ge=1, le=100_000, description="Short for params.period.")
-    params: dict[str, int | float] = Field(default={}, validate_default=True)
+    params: dict[str, int | float] = Field(default={}, description="What docs/indicators.md says it takes.")
 
-    @field_validator("params")
-    @classmethod
-    def _suit_the_indicator(
-        cls, params: dict[str, int | float], info: ValidationInfo
-    ) -> dict[str, int | float]:
-        known = SERVED_INDICATORS.get(info.data.get("name", ""))
-        if known is not None:
-            _check_parameters(params, known, info.data)
-        return params
+    @model_validator(mode="after")
+    def _suit_the_indicator(self) -> Self:
+        if self.period is not None and "period" in self.params:
+            raise Misfit(("params",), f"{_ONE_PERIOD}, not both")
+        found = tuple(problems(self.name, Interval.parse(self.interval), self.arguments))
+        if len(found) == 1:
+            raise self._misfit(*found[0])
+        if found:
+            raise Misfit(("params",), "; ".join(": ".join(problem) for problem in found))
+        return self
 
-    def __str__(self) -> str:
-        return f"{self.name} on {self.interval}"
+    @property
+    def key(self) -> str:
+        """The name strategies ask for."""
+        return indicator_key(self.name, self.interval, self.arguments)
 
     @property
     def arguments(self) -> dict[str, int | float]:
         """All its parameters, `period` among them wherever it was written."""
         return dict(self.params) if self.period is None else {"period": self.period, **self.params}
 
-
-def _check_parameters(
-    params: dict[str, int | float], known: frozenset[str], given: dict[str, object]
-) -> None:
-    for key in params:
-        if key not in known:
-            raise Misfit((key,), f"unknown parameter; {did_you_mean(key, known)}")
-    if "period" in known and "period" in given:
-        _check_period(params.get("period"), given["period"])
+    def _misfit(self, field: str, message: str) -> Misfit:
+        if field == "interval" or (field == "period" and self.period is not None):
+            return Misfit((field,), message)
+        if field == "period" and "period" not in self.params:
+            return Misfit((), _ONE_PERIOD)
+        return Misfit(("params", field) if field else ("params",), message)
 
 
-def _check_period(in_params: float | None, beside: object) -> None:
-    if (in_params is None) == (beside is None):
-        raise ValueError('needs one "period", beside "name" or in "params"')
-    if in_params is not None and (not isinstance(in_params, int) or in_params < 1):
-        raise Misfit(("period",), f"must be a whole number of at least 1, not {in_params}")
+def _check_keys(indicators: tuple[IndicatorConfig, ...]) -> tuple[IndicatorConfig, ...]:
+    """Refuse a second one that strategies would ask for by the same key."""
+    keys = [indicator.key for indicator in indicators]
+    for index, key in enumerate(keys):
+        if key in keys[:index]:
+            raise Misfit((index,), f"{key} is there twice; remove one")
+    return indicators
 
 
 class IndicatorsConfig(Section):
     """Indicators that are served beside the bars."""
 
-    session: Annotated[tuple[IndicatorConfig, ...], AfterValidator(check_unique)] = ()
+    session: Annotated[tuple[IndicatorConfig, ...], AfterValidator(_check_keys)] = ()
     historical: tuple[dict[str, JsonValue], ...] = Field(default=(), description="Accepted; not served yet.")
 
 
@@ -236,10 +241,16 @@ class DerivedConfig(Section):
 
 
 class QualityConfig(Section):
-    """What counts as a defect."""
+    """What counts as a defect, and how good stored data must be."""
 
     jump_ratio: float = Field(
         default=2.0, gt=1, description="A close this many times the one before, or less by it, is a jump."
+    )
+    min_score: float | None = Field(
+        default=None, ge=0, le=100, description="The score of stored data below which a run does not start."
+    )
+    on_low_score: Literal["fail", "warn"] = Field(
+        default="fail", description="Below min_score: end with exit code 4, or warn in the plan."
     )
 
 

@@ -22,7 +22,7 @@ from actors.config.sections import (
     StreamingConfig,
     TradingConfig,
 )
-from actors.config.vocabulary import EXCHANGE_GROUPS, SERVED_INDICATORS
+from actors.config.vocabulary import EXCHANGE_GROUPS
 from actors.domain.errors import ConfigError
 
 MASK = "***"
@@ -155,9 +155,5 @@ def _unserved_data(data: SessionDataConfig) -> Iterator[tuple[str, str]]:
 
 
 def _unserved_indicators(data: SessionDataConfig) -> Iterator[tuple[str, str]]:
-    for index, indicator in enumerate(data.indicators.session):
-        if indicator.name not in SERVED_INDICATORS:
-            where = f"session_data_config.indicators.session[{index}]"
-            yield where, f'"{indicator.name}" is not served yet; it has no value'
     if data.indicators.historical:
         yield "session_data_config.indicators.historical", "not served yet; they have no values"

@@ -42,9 +42,6 @@ INDICATORS: Final = _words(
 )
 """Every indicator a configuration may name."""
 
-SERVED_INDICATORS: Final = {"sma": frozenset({"period"})}
-"""The indicators that are computed, with the parameters each takes."""
-
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Find the known word that is most like `word`, whatever the case; None where none is near."""

@@ -109,6 +109,24 @@ def sessions_before(table: CalendarTable, day: date, count: int) -> tuple[Sessio
     return tuple(_session(table, row, row - stop) for row in range(stop - count, stop))
 
 
+def session_preceding(table: CalendarTable, session: Session) -> Session | None:
+    """Give the session before one; None for the calendar's first."""
+    row = _row_from(table, date.fromisoformat(session.date)) - 1
+    return _session(table, row, session.index - 1) if row >= 0 else None
+
+
+def sessions_spanning(table: CalendarTable, first_ns: int, last_ns: int) -> tuple[Session, ...]:
+    """Give the sessions that close after one instant and open at another or before, indexed from 0.
+
+    There may be none. Raises OutsideCalendar.
+    """
+    for instant_ns in (first_ns, last_ns):
+        _check_covered(table, np.datetime64(instant_ns, "ns").astype("datetime64[D]").item())
+    start = int(np.searchsorted(table.closes, first_ns, side="right"))
+    stop = int(np.searchsorted(table.opens, last_ns, side="right"))
+    return tuple(_session(table, row, row - start) for row in range(start, stop))
+
+
 def holidays_between(table: CalendarTable, first: date, last: date) -> tuple[date, ...]:
     """Give the days of the exchange's week without a session, both ends included.
 

@@ -3,14 +3,17 @@
 import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from math import isqrt
+from typing import Any, Final
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel
 
 from actors.domain.bar_views import BarColumns
+from actors.domain.indicator_params import PARAMS, problems
+from actors.domain.indicator_values import Factories, Recipe, StreamingIndicator, Value, Values
 from actors.domain.intervals import Interval, UnknownInterval
 from actors.domain.market import Market
-from actors.domain.session_plan import IndicatorSpec
+from actors.domain.session_plan import IndicatorSpec, Unit
 
 
 class IndicatorError(ValueError):
@@ -33,69 +36,104 @@ class UnknownIndicator(LookupError):
         self.symbol = symbol
 
 
-class StreamingIndicator(Protocol):
-    """A value that every bar of one stream moves on."""
-
-    def update(self, bars: BarColumns) -> list[float | None]:
-        """Take the stream's next bars, one or many, each final and once; give the value after each of them.
-
-        None before it is warm.
-        """
-        ...
-
-
-class PeriodParams(BaseModel, extra="forbid", strict=True):
-    """A number of bars."""
-
-    period: int = Field(ge=1, le=100_000)
-
-
 @dataclass(frozen=True)
 class Definition:
-    """How an indicator is checked and built."""
+    """Where an indicator is built, and when it has its first value."""
 
-    params: type[BaseModel]
-    bars_needed: Callable[[Any], int]
-    """From valid params, the bars before the first value."""
     module: str
-    """Imported when the first one is built."""
-    factory: str
-    """The name of its class there, which takes the params by name."""
+    """Its `FACTORIES` are imported when the first one is built."""
+    needed: Callable[[Any], int]
+    """From valid params, the bars, or whole sessions, before the first value."""
+    unit: Unit = "bars"
 
 
+def _by_period(params: Any) -> int:  # noqa: ANN401  the params of its own indicator
+    return int(params.period)
+
+
+def _one_more(params: Any) -> int:  # noqa: ANN401  likewise
+    return int(params.period) + 1
+
+
+def _one(_: object) -> int:
+    return 1
+
+
+_TALIB: Final = "actors.domain.talib_indicators"
+_SESSION: Final = "actors.domain.session_indicators"
+_FIGURES: Final = "actors.domain.session_figures"
 DEFINITIONS: Final = {
-    "sma": Definition(
-        params=PeriodParams,
-        bars_needed=lambda params: int(params.period),
-        module="actors.domain.talib_indicators",
-        factory="Sma",
-    ),
+    "sma": Definition(_TALIB, _by_period),
+    "ema": Definition(_TALIB, _by_period),
+    "wma": Definition(_TALIB, _by_period),
+    "dema": Definition(_TALIB, lambda params: 2 * params.period - 1),
+    "tema": Definition(_TALIB, lambda params: 3 * params.period - 2),
+    "hma": Definition(_TALIB, lambda params: params.period + isqrt(params.period) - 1),
+    "vwap": Definition(_SESSION, _one),
+    "twap": Definition(_SESSION, _one),
+    "rsi": Definition(_TALIB, _one_more),
+    "macd": Definition(_TALIB, lambda params: params.slow + params.signal - 1),
+    "stochastic": Definition(_TALIB, lambda params: params.period + params.smooth_k + params.smooth_d - 2),
+    "cci": Definition(_TALIB, _by_period),
+    "roc": Definition(_TALIB, _one_more),
+    "mom": Definition(_TALIB, _one_more),
+    "williams_r": Definition(_TALIB, _by_period),
+    "ultimate_osc": Definition(_TALIB, lambda params: params.period3 + 1),
+    "atr": Definition(_TALIB, _one_more),
+    "bbands": Definition(_TALIB, _by_period),
+    "keltner": Definition(_TALIB, lambda params: max(params.period, params.atr_period + 1)),
+    "donchian": Definition(_TALIB, _by_period),
+    "stddev": Definition(_TALIB, _by_period),
+    "histvol": Definition(_SESSION, _one_more),
+    "obv": Definition(_TALIB, _one),
+    "pvt": Definition(_TALIB, _one),
+    "volume_sma": Definition(_TALIB, _by_period),
+    "volume_ratio": Definition(_TALIB, _by_period),
+    "pivot_points": Definition(_FIGURES, _one, "sessions"),
+    "high_low": Definition(_FIGURES, _by_period, "sessions"),
+    "swing_high": Definition(_TALIB, lambda params: 2 * params.period + 1),
+    "swing_low": Definition(_TALIB, lambda params: 2 * params.period + 1),
+    "avg_volume": Definition(_FIGURES, _by_period, "sessions"),
+    "avg_range": Definition(_FIGURES, _by_period, "sessions"),
+    "gap_stats": Definition(_FIGURES, _one_more, "sessions"),
+    "range_ratio": Definition(_FIGURES, _by_period, "sessions"),
+    "atr_daily": Definition(_TALIB, _one_more, "sessions"),
 }
 
 
 def bars_needed(spec: IndicatorSpec) -> int:
-    """Count the bars before an indicator has its first value.
+    """Count the bars, or where `unit_needed` says so the sessions, before an indicator has its first value.
 
     Raises IndicatorError.
     """
-    definition, params = _definition(spec), check(spec)
-    return definition.bars_needed(params)
+    params = check(spec)
+    return DEFINITIONS[spec.name].needed(params)
+
+
+def unit_needed(spec: IndicatorSpec) -> Unit:
+    """Say what `bars_needed` counts.
+
+    Raises IndicatorError.
+    """
+    check(spec)
+    return DEFINITIONS[spec.name].unit
 
 
 def check(spec: IndicatorSpec) -> BaseModel:
     """Give an indicator's valid params.
 
-    Raises IndicatorError for an unknown name, a text that is no interval, and unknown, missing or bad params.
+    Raises IndicatorError for an unknown name, a text that is no interval or one that is too long for it, and
+    unknown, missing or bad params.
     """
+    if spec.name not in PARAMS:
+        raise IndicatorError(spec, f"unknown name; known are {', '.join(sorted(PARAMS))}")
     try:
-        Interval.parse(spec.interval)
-        return _definition(spec).params.model_validate(dict(spec.params))
+        found = list(problems(spec.name, Interval.parse(spec.interval), spec.params))
     except UnknownInterval as error:
         raise IndicatorError(spec, str(error)) from error
-    except ValidationError as error:
-        known = ", ".join(_definition(spec).params.model_fields)
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise IndicatorError(spec, f"{problems} (parameters of {spec.name}: {known})") from error
+    if found:
+        raise IndicatorError(spec, "; ".join(": ".join(filter(None, problem)) for problem in found))
+    return PARAMS[spec.name].model_validate(dict(spec.params))
 
 
 def build(spec: IndicatorSpec) -> StreamingIndicator:
@@ -103,17 +141,9 @@ def build(spec: IndicatorSpec) -> StreamingIndicator:
 
     Raises IndicatorError.
     """
-    params, definition = check(spec), _definition(spec)
-    factory = getattr(importlib.import_module(definition.module), definition.factory)
-    indicator: StreamingIndicator = factory(**params.model_dump())
-    return indicator
-
-
-def _definition(spec: IndicatorSpec) -> Definition:
-    try:
-        return DEFINITIONS[spec.name]
-    except KeyError:
-        raise IndicatorError(spec, f"unknown name; known are {', '.join(sorted(DEFINITIONS))}") from None
+    recipe = Recipe(check(spec), Interval.parse(spec.interval), bars_needed(spec))
+    factories: Factories = importlib.import_module(DEFINITIONS[spec.name].module).FACTORIES
+    return factories[spec.name](recipe)
 
 
 class IndicatorTrack:
@@ -128,14 +158,18 @@ class IndicatorTrack:
         Raises UnknownStream where the run does not serve it.
         """
         self._indicator = indicator
-        self._values: list[float | None] = [None]
+        self._values: Values = [None]
         self._stream = market.listen(symbol, interval, self)
+
+    def start_session(self) -> None:
+        """Turn to the value as of the session's start."""
+        self._values = [self._indicator.start_session(self._values[-1])]
 
     def update(self, bars: BarColumns) -> None:
         """Compute the values of a window; the first is that from before it."""
         self._values = [self._values[-1], *self._indicator.update(bars)]
 
-    def value(self, now: int) -> float | None:
+    def value(self, now: int) -> Value | None:
         """Give the value after the last bar that has closed by `now`."""
         return self._values[-1 - self._stream.ahead(now)]
 
@@ -155,7 +189,7 @@ class IndicatorBoard:
             for symbol in market.symbols
         }
 
-    def value(self, key: str, symbol: str) -> float | None:
+    def value(self, key: str, symbol: str) -> Value | None:
         """Give an indicator's value as of the clock.
 
         Raises UnknownIndicator.

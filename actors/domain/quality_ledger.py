@@ -31,6 +31,8 @@ Records = npt.NDArray[np.void]
 Counts = npt.NDArray[np.int64]
 COUNTED: Final = ("missing", *DEFECT_KINDS)
 """The counters whose change makes a record."""
+ALL_THERE: Final = 100.0
+NEARLY_ALL: Final = 99.99
 _STREAMS: Final = 65_536
 _GAP_ORDER: Final = attrgetter("known_ts", "stream")
 _NO_RECORDS: Final = np.empty(0, QUALITY_DTYPE)
@@ -70,6 +72,11 @@ class Changes(NamedTuple):
 def score(expected: int, missing: int) -> float:
     """Give the share of expected bars that are there, in percent; 100 while nothing is expected."""
     return 100.0 * (expected - missing) / expected if expected else 100.0
+
+
+def rounded_score(expected: int, missing: int) -> float:
+    """Give the score in two decimals; it is 100 only where nothing is missing."""
+    return min(round(score(expected, missing), 2), NEARLY_ALL) if missing else ALL_THERE
 
 
 class GridLedger:

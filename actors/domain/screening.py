@@ -7,6 +7,8 @@
    of it, the same or conflicting. A place on the grid without such a row is missing.
 3. A row that stands in storage behind a later stamp is out of order, whatever else it is.
 4. A delivered bar whose prices lie too far apart, or too far from the close delivered before it, is a jump.
+   Before a session's first bar that is the last close of the session before, and nothing where that one
+   delivered no bar; so a session is judged the same wherever a run starts.
 
 Every one of these is a defect, listed with its place in storage.
 """
@@ -89,25 +91,31 @@ class _Sorting(NamedTuple):
 
 
 def screen(
-    rows: StoredRows, stream_id: int, session: Session, interval: Interval, jump_ratio: float
+    rows: StoredRows,
+    stream_id: int,
+    session: Session,
+    interval: Interval,
+    jump_ratio: float,
+    previous_close: float | None = None,
 ) -> Screened:
     """Sort the rows with `session.previous_close_ns <= open_ts < session.close_ns` into bars and defects.
 
     Bars come in the order of their open stamps; defects by `known_ts`, then in file order. A defect is known
     with its row's close, but not before the session's first step nor after its last. A bar is a jump where
-    its high and low, with the close delivered before it, span a factor of `jump_ratio` or more.
+    its high and low, with the close delivered before it, span a factor of `jump_ratio` or more;
+    `previous_close` is the last one of the session before.
     """
     grid = _grid(session, interval)
     if len(rows.open_ts) == 0:
         return Screened(np.empty(0, dtype=BAR_DTYPE), ())
-    slots = _clean_slots(rows, grid, jump_ratio)
+    slots = _clean_slots(rows, grid, jump_ratio, previous_close)
     if slots is not None:
         return Screened(_bars(rows, slice(None), slots, stream_id, grid), ())
     sorting = _sort_out(rows, session, grid)
     filled = np.flatnonzero(sorting.winners >= 0)
     delivered = sorting.winners[filled]
     bars = _bars(rows, delivered, filled, stream_id, grid)
-    found = _findings(rows, sorting) + _jumps(bars, delivered, jump_ratio)
+    found = _findings(rows, sorting) + _jumps(bars, delivered, jump_ratio, previous_close)
     known = _known(rows, sorting, session, interval, grid)
     return Screened(bars, _defects(found, rows, stream_id, known))
 
@@ -119,13 +127,17 @@ def _grid(session: Session, interval: Interval) -> _Grid:
     return _Grid(opens, closes, np.where(cut, np.uint16(BarFlag.CLIPPED), np.uint16(0)))
 
 
-def _clean_slots(rows: StoredRows, grid: _Grid, jump_ratio: float) -> npt.NDArray[np.intp] | slice | None:
+def _clean_slots(
+    rows: StoredRows, grid: _Grid, jump_ratio: float, previous_close: float | None
+) -> npt.NDArray[np.intp] | slice | None:
     """Find the rows' places on the grid where nothing at all is wrong with them, else give None."""
     columns = rows.columns
     lowest, highest = columns["low"].min(), columns["high"].max()
+    if previous_close is not None:
+        lowest, highest = min(lowest, previous_close), max(highest, previous_close)
     if not (lowest > 0 and highest < jump_ratio * lowest and highest < np.inf):
         return None
-    if not _possible(columns).all():
+    if not possible(columns).all():
         return None
     if len(rows.open_ts) == len(grid.opens):
         return slice(None) if bool((rows.open_ts == grid.opens).all()) else None
@@ -143,7 +155,7 @@ def _nearest(stamps: Instants, opens: Instants) -> npt.NDArray[np.intp]:
     return np.minimum(np.searchsorted(opens, stamps), len(opens) - 1)
 
 
-def _possible(columns: Mapping[str, npt.NDArray[np.float64]]) -> Mask:
+def possible(columns: Mapping[str, npt.NDArray[np.float64]]) -> Mask:
     """Tell where all five values can be; NaN fails every comparison."""
     low, high, volume = columns["low"], columns["high"], columns["volume"]
     body_low = np.minimum(columns["open"], columns["close"])
@@ -178,7 +190,7 @@ def _sort_out(rows: StoredRows, session: Session, grid: _Grid) -> _Sorting:
     outside = ~_within(stamps, session)
     slots = _nearest(stamps, grid.opens)
     off_grid = ~outside & (grid.opens[slots] != stamps)
-    bad = ~outside & ~off_grid & ~_possible(rows.columns)
+    bad = ~outside & ~off_grid & ~possible(rows.columns)
     valid = np.flatnonzero(~(outside | off_grid | bad))
     winners = np.full(len(grid.opens), -1, dtype=np.intp)
     np.maximum.at(winners, slots[valid], valid)
@@ -206,7 +218,9 @@ def _findings(rows: StoredRows, sorting: _Sorting) -> list[_Finding]:
         *_each("out_of_order", sorting.late, lambda row: f"stored after {_utc(highest[row])}"),
         *_each("off_grid", sorting.off_grid, lambda row: f"no bar opens at {_utc(rows.open_ts[row])}"),
         *_each("outside_session", sorting.outside, lambda row: f"no trading at {_utc(rows.open_ts[row])}"),
-        *_each("bad_ohlc", sorting.bad, lambda row: _impossible({k: float(columns[k][row]) for k in VALUES})),
+        *_each(
+            "bad_ohlc", sorting.bad, lambda row: impossibility({k: float(columns[k][row]) for k in VALUES})
+        ),
     ]
 
 
@@ -221,7 +235,7 @@ def _conflict(rows: StoredRows, row: int, winner: int) -> str:
     return f"{name} {values[row]}, but {values[winner]} in row {rows.rows[winner]} of {rows.file_of(winner)}"
 
 
-def _impossible(values: Mapping[str, float]) -> str:
+def impossibility(values: Mapping[str, float]) -> str:
     """Say what about five values cannot be."""
     for name, value in values.items():
         if not 0 <= value < np.inf:
@@ -242,9 +256,13 @@ def _utc(instant_ns: np.int64) -> str:
     return f"{np.datetime_as_string(instant_ns.astype('datetime64[ns]'), unit='s')}Z"
 
 
-def _jumps(bars: Bars, delivered: npt.NDArray[np.intp], jump_ratio: float) -> list[_Finding]:
+def _jumps(
+    bars: Bars, delivered: npt.NDArray[np.intp], jump_ratio: float, previous_close: float | None
+) -> list[_Finding]:
     """List the delivered bars whose prices lie too far apart, or too far from the close before."""
     before = np.concatenate((bars["open"][:1], bars["close"][:-1]))
+    if previous_close is not None:
+        before[:1] = previous_close
     high, low = np.maximum(bars["high"], before), np.minimum(bars["low"], before)
     found = np.flatnonzero((low > 0) & (high >= jump_ratio * low))
     return [

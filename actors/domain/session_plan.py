@@ -9,11 +9,13 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from actors.domain.indicator_key import indicator_key
 from actors.domain.intervals import Interval
 from protocol.messages import Level
 
 PLAN_VERSION: Final = 1
 Label = Literal["STREAMED", "GENERATED", "IGNORED"]
+Unit = Literal["bars", "sessions"]
 
 
 class PlanPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,7 +88,7 @@ class StrategySpec(PlanPart, frozen=True):
 
 
 class IndicatorSpec(PlanPart, frozen=True):
-    """An indicator on every symbol's stream of one interval, under the key `name_period_interval`."""
+    """An indicator on every symbol's stream of one interval."""
 
     name: str
     interval: str
@@ -94,9 +96,8 @@ class IndicatorSpec(PlanPart, frozen=True):
 
     @property
     def key(self) -> str:
-        """The name strategies ask for: `sma_20_5m`, or `vwap_1m` where there is no period."""
-        period = self.params.get("period")
-        return "_".join(str(part) for part in (self.name, period, self.interval) if part is not None)
+        """The name strategies ask for, such as `sma_20_5m`, made of the params as they are written."""
+        return indicator_key(self.name, self.interval, self.params)
 
 
 class Warmup(PlanPart, frozen=True):
@@ -106,6 +107,8 @@ class Warmup(PlanPart, frozen=True):
     symbol: str
     bars_needed: int
     bars_in_history: int
+    unit: Unit = "bars"
+    """What both count: bars, or sessions with a bar for figures of whole sessions."""
 
 
 class Flow(PlanPart, frozen=True):
@@ -171,6 +174,8 @@ class SessionPlan(PlanPart, frozen=True, dict=True):
     trading: Trading
     log_steps: bool = True
     log_level: Level = "INFO"
+    before: Session | None = None
+    """The session before all of these, whose last closes tell jumps over night; None where none is known."""
 
     @cached_property
     def served(self) -> tuple[Stream, ...]:
@@ -185,6 +190,10 @@ class SessionPlan(PlanPart, frozen=True, dict=True):
     def session(self, index: int) -> Session:
         """Look a session up by its index; negative ones are history."""
         return self.sessions[index] if index >= 0 else self.history[index]
+
+    def session_before(self, index: int) -> Session | None:
+        """Give the session before the one of this index; None where none is known."""
+        return self.before if index == -len(self.history) else self.session(index - 1)
 
     def stream_id(self, symbol: str, interval: str) -> int:
         """Look a served stream up.

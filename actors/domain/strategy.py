@@ -6,7 +6,7 @@ handlers it defines those it wants; one that is not defined costs nothing. See `
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Final, Generic, Literal, TypeVar, get_args
+from typing import Any, ClassVar, Final, Generic, Literal, TypeVar, get_args
 
 from pydantic import BaseModel
 
@@ -111,8 +111,11 @@ class Context:
         """
         return self._market.last_update(symbol)
 
-    def indicator(self, key: str, symbol: str) -> float | None:
-        """Give the value of an indicator that `needs` declares, as `sma_20_5m`; None before it is warm.
+    def indicator(self, key: str, symbol: str) -> Any:  # noqa: ANN401  which it is the key says
+        """Give the value of an indicator that `needs` or the configuration declares, as `sma_20_5m`.
+
+        A float, or a named tuple where there are several numbers; None before it is warm, and where it is not
+        defined.
 
         Raises UnknownIndicator.
         """

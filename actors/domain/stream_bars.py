@@ -28,6 +28,10 @@ class BarListener(Protocol):
     It is given bars that the clock has not reached, and must show nothing of those that are still `ahead`.
     """
 
+    def start_session(self) -> None:
+        """Begin a session, before its first window."""
+        ...
+
     def update(self, bars: BarColumns) -> None:
         """Take the stream's bars of the next window."""
         ...
@@ -78,7 +82,7 @@ class StreamBars:
         return int(self._known.close_ts[self.count - 1]) if self.count else None
 
     def start_session(self) -> None:
-        """Let the session's bars join the history; the oldest session drops out of it."""
+        """Let the session's bars join the history; its oldest session drops out. Tell the listeners."""
         if self._stream.history_sessions:
             known = self._known
             past = BarColumns(known.ints[:, : self.count].copy(), known.floats[:, : self.count].copy())
@@ -86,6 +90,8 @@ class StreamBars:
             self._history = None
         self._hold(_NONE)
         self.count = 0
+        for listener in self.listeners:
+            listener.start_session()
 
     def series(self, start: int = 0) -> BarSeries:
         """View the session's bars so far, from the one at `start`."""

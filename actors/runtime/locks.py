@@ -19,6 +19,13 @@ def take_lock(path: Path) -> int:
     return descriptor
 
 
+def wait_lock(path: Path) -> int:
+    """Make a lock file and hold it as `take_lock` does; wait while somebody else holds it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
 def is_held(path: Path) -> bool:
     """Whether somebody holds a lock file.
 

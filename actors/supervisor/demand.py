@@ -6,9 +6,7 @@ from functools import cached_property
 from typing import Final
 
 from actors.config import SessionConfig
-from actors.config.vocabulary import SERVED_INDICATORS
 from actors.domain.errors import ConfigError, Problem
-from actors.domain.indicators import IndicatorError, check
 from actors.domain.intervals import Interval
 from actors.domain.session_plan import IndicatorSpec
 from actors.domain.strategy import Needs
@@ -90,25 +88,17 @@ def gather_demand(config: SessionConfig) -> Demand:
 
 
 def configured_indicators(config: SessionConfig) -> tuple[IndicatorSpec, ...]:
-    """List the configuration's session indicators that are served; it warns of the others itself."""
-    return tuple(spec for _, spec in _served(config))
+    """List the configuration's session indicators."""
+    return tuple(
+        IndicatorSpec(indicator.name, indicator.interval, indicator.arguments)
+        for indicator in config.session_data_config.indicators.session
+    )
 
 
-def _served(config: SessionConfig) -> Iterator[tuple[str, IndicatorSpec]]:
-    for index, indicator in enumerate(config.session_data_config.indicators.session):
-        if indicator.name in SERVED_INDICATORS:
-            spec = IndicatorSpec(indicator.name, indicator.interval, indicator.arguments)
-            yield f"{_DATA}.indicators.session[{index}]", spec
-
-
-def _indicator_readers(config: SessionConfig) -> Iterator[Reader | Problem]:
-    for where, spec in _served(config):
-        try:
-            check(spec)
-        except IndicatorError as error:
-            yield Problem(where, str(error))
-        else:
-            yield Reader(where, f"indicator {spec.key}", Needs(indicators=(spec,)))
+def _indicator_readers(config: SessionConfig) -> Iterator[Reader]:
+    for index, spec in enumerate(configured_indicators(config)):
+        where = f"{_DATA}.indicators.session[{index}]"
+        yield Reader(where, f"indicator {spec.key}", Needs(indicators=(spec,)))
 
 
 def _strategy_readers(config: SessionConfig) -> Iterator[Reader | Problem]:

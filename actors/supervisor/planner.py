@@ -14,11 +14,12 @@ from actors.domain.calendar_table import (
     NoSession,
     OutsideCalendar,
     holidays_between,
+    session_preceding,
     sessions_before,
     sessions_between,
 )
 from actors.domain.errors import ConfigError, DataError, Problem
-from actors.domain.indicators import bars_needed
+from actors.domain.indicators import bars_needed, unit_needed
 from actors.domain.intervals import Interval
 from actors.domain.ports import BarSource
 from actors.domain.session_plan import (
@@ -31,9 +32,10 @@ from actors.domain.session_plan import (
 )
 from actors.domain.stream_decision import decide_streams
 from actors.supervisor.demand import Demand, configured_indicators, gather_demand
-from actors.supervisor.inventory import StockTaker, check_run, history_warnings
+from actors.supervisor.inventory import Inventory, StockTaker, check_run, history_warnings
+from actors.supervisor.quality_gate import check_quality
 from actors.supervisor.settings import flow, rules, strategies, trading
-from actors.supervisor.wording import listed
+from actors.supervisor.wording import counted, listed
 
 
 def make_plan(
@@ -66,10 +68,12 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
     streams = _streams(config, source, demand)
     _check_served(demand, streams)
     history = _history(table, sessions, streams)
+    before = session_preceding(table, (*history, *sessions)[0])
     served = tuple(stream for stream in streams if stream.label != "IGNORED")
     inventory = StockTaker(source, served, config.derived.min_coverage).count(history, sessions)
     check_run(served, inventory.stored, sessions, str(config.catalog_path))
-    warmups = tuple(_warmups(demand.indicators(), served, inventory.history_bars))
+    low_quality = check_quality(config, source, served, sessions, before)
+    warmups = tuple(_warmups(demand.indicators(), served, inventory))
     return SessionPlan(
         version=PLAN_VERSION,
         name=config.session_name,
@@ -89,6 +93,7 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
         warnings=(
             *config.warnings(),
             *_reader_warnings(config),
+            *low_quality,
             *history_warnings(served, inventory.stored, history),
             *_warmup_warnings(warmups),
         ),
@@ -97,6 +102,7 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
         trading=trading(config),
         log_steps=config.logging.steps,
         log_level=config.logging.level,
+        before=before,
     )
 
 
@@ -189,24 +195,38 @@ def _check_served(demand: Demand, streams: tuple[Stream, ...]) -> None:
 
 
 def _warmups(
-    indicators: Iterable[IndicatorSpec], served: tuple[Stream, ...], history_bars: Mapping[int, int]
+    indicators: Iterable[IndicatorSpec], served: tuple[Stream, ...], inventory: Inventory
 ) -> Iterator[Warmup]:
     for spec in indicators:
-        needed = bars_needed(spec)
+        needed, unit = bars_needed(spec), unit_needed(spec)
+        held = inventory.history_bars if unit == "bars" else _history_sessions(served, inventory)
         for stream in served:
             if stream.interval == spec.interval:
-                yield Warmup(spec.key, stream.symbol, needed, history_bars[stream.id])
+                yield Warmup(spec.key, stream.symbol, needed, held[stream.id], unit)
+
+
+def _history_sessions(served: tuple[Stream, ...], inventory: Inventory) -> Mapping[int, int]:
+    """Count for every stream the sessions of its history that have a bar."""
+    held = {(stored.stream, stored.session) for stored in inventory.stored if stored.on_grid}
+    return {
+        stream.id: sum(
+            (stream.id if stream.base is None else stream.base, session) in held
+            for session in range(-stream.history_sessions, 0)
+        )
+        for stream in served
+    }
 
 
 def _warmup_warnings(warmups: Iterable[Warmup]) -> Iterator[str]:
-    cold: dict[tuple[str, int], list[str]] = {}
+    cold: dict[tuple[str, str], list[str]] = {}
     for warmup in warmups:
         if warmup.bars_in_history < warmup.bars_needed:
             found = f"{warmup.symbol} {warmup.bars_in_history}"
-            cold.setdefault((warmup.indicator, warmup.bars_needed), []).append(found)
+            needed = counted(warmup.bars_needed, warmup.unit)
+            cold.setdefault((warmup.indicator, needed), []).append(found)
     for (indicator, needed), given in cold.items():
         yield (
-            f"{indicator} has no value at first: it needs {needed} bars, and history gives {listed(given)}; "
+            f"{indicator} has no value at first: it needs {needed}, and history gives {listed(given)}; "
             "a longer window in session_data_config.historical.data warms it up"
         )
 

@@ -8,12 +8,11 @@ from zoneinfo import ZoneInfo
 
 from actors.domain.grid import event_times
 from actors.domain.intervals import NS_PER_S, Interval
+from actors.domain.quality_ledger import rounded_score
 from actors.domain.session_plan import Session, SessionPlan, Stream
 from protocol.messages import Finished, StreamTotal
 
 SUMMARY_VERSION: Final = 1
-ALL_THERE: Final = 100.0
-NEARLY_ALL: Final = 99.99
 BAR_COUNTS: Final = ("expected", "delivered", "missing", "duplicates", "rejected")
 
 Json = dict[str, Any]
@@ -121,13 +120,8 @@ def _sum(streams: list[Stream], totals: Mapping[int, StreamTotal], column: str) 
 
 
 def _score(counts: Json) -> float | None:
-    """Give the score in two decimals; it is 100 only where nothing is missing."""
     expected, missing = counts["expected"], counts["missing"]
-    if expected is None:
-        return None
-    if not missing:
-        return ALL_THERE
-    return float(min(round(100 * (expected - missing) / expected, 2), NEARLY_ALL))
+    return None if expected is None else rounded_score(expected, missing)
 
 
 def _derived(plan: SessionPlan, totals: Mapping[int, StreamTotal]) -> Json:

@@ -3,6 +3,11 @@
 from collections.abc import Iterable
 
 
+def counted(number: int, units: str) -> str:
+    """Write 1 bar, 2 bars."""
+    return f"{number:,} {units.removesuffix('s') if number == 1 else units}"
+
+
 def listed(words: Iterable[str], most: int = 10) -> str:
     """Write words with commas, and of many the first ones and how many more there are."""
     known = tuple(words)

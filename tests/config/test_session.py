@@ -98,7 +98,7 @@ def test_what_is_accepted_and_not_acted_on_is_warned_about(document: Document) -
         "indicators": {
             "session": [
                 {"name": "sma", "period": 20, "interval": "5m"},
-                {"name": "vwap", "interval": "1m"},
+                {"name": "macd", "interval": "1m", "params": {"fast": 5}},
             ],
             "historical": [{"name": "avg_volume", "period": "5d"}],
         },
@@ -108,7 +108,6 @@ def test_what_is_accepted_and_not_acted_on_is_warned_about(document: Document) -
         "session_data_config.historical.indicators",
         "session_data_config.gap_filler",
         "session_data_config.scanners",
-        "session_data_config.indicators.session[1]",
         "session_data_config.indicators.historical",
         "trading_config",
         "api_config",

@@ -12,8 +12,10 @@ from actors.domain.calendar_table import (
     NoSession,
     OutsideCalendar,
     holidays_between,
+    session_preceding,
     sessions_before,
     sessions_between,
+    sessions_spanning,
 )
 from actors.domain.session_plan import Hours
 
@@ -85,6 +87,37 @@ def test_a_window_rolls_inward_to_the_sessions_it_holds(one: date, other: date) 
     sessions = sessions_between(TABLE, first, last)
     assert [session.date for session in sessions] == [str(day) for day in expected]
     assert [session.index for session in sessions] == list(range(len(expected)))
+
+
+def test_the_session_before_one_counts_on_downwards_and_the_first_has_none() -> None:
+    sessions = sessions_between(TABLE, FIRST, LAST)
+
+    assert session_preceding(TABLE, sessions[0]) is None
+    before = session_preceding(TABLE, sessions[1])
+    assert before is not None
+    assert (before.index, before.date, before.close_ns) == (0, sessions[0].date, sessions[0].close_ns)
+
+
+hours = st.builds(at, days, st.integers(0, 23))
+
+
+@given(hours, hours)
+@settings(max_examples=200)
+def test_stamps_span_the_sessions_that_close_after_the_first_and_open_by_the_last(
+    one: int, other: int
+) -> None:
+    first, last = sorted((one, other))
+    expected = [str(day) for day in OPEN_DAYS if close_of(day) > first and at(day, 9) <= last]
+
+    sessions = sessions_spanning(TABLE, first, last)
+
+    assert [session.date for session in sessions] == expected
+    assert [session.index for session in sessions] == list(range(len(expected)))
+
+
+def test_stamps_that_the_calendar_does_not_cover_are_refused() -> None:
+    with pytest.raises(OutsideCalendar):
+        sessions_spanning(TABLE, at(FIRST - timedelta(days=1), 12), at(LAST, 12))
 
 
 @given(days, days)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors.domain.grid import event_times, expected_closes, expected_opens
 from actors.domain.intervals import Interval
-from actors.domain.quality_ledger import QualityLedger, QualityView, Steps, score
+from actors.domain.quality_ledger import QualityLedger, QualityView, Steps, rounded_score, score
 from actors.domain.session_plan import Flow, Hours, Rules, Session, SessionPlan, Stream, Trading
 from protocol.blocks import BAR_DTYPE, DEFECT_KINDS, QUALITY_DTYPE, BarFlag, Bars
 from protocol.messages import Defect, Gap
@@ -269,3 +269,13 @@ def test_where_history_is_not_checked_what_is_received_is_what_was_expected() ->
     assert view.at(0, session.open_ns + 30 * MINUTE).score == 100.0
     view.apply(records)
     assert view.at(0, session.close_ns).received == 383
+
+
+@pytest.mark.parametrize(
+    ("expected", "missing", "shown"),
+    [(390, 3, 99.23), (390, 120, 69.23), (210, 0, 100.0), (0, 0, 100.0), (1_000_000, 1, 99.99), (5, 5, 0.0)],
+)
+def test_a_rounded_score_says_100_only_where_nothing_is_missing(
+    expected: int, missing: int, shown: float
+) -> None:
+    assert rounded_score(expected, missing) == shown

@@ -98,7 +98,9 @@ def brute_winners(rows: list[Row], session: Session, opens: list[int]) -> dict[i
     return dict(sorted(winners.items()))
 
 
-def brute_found(rows: list[Row], session: Session, opens: list[int]) -> set[tuple[str, int]]:
+def brute_found(
+    rows: list[Row], session: Session, opens: list[int], previous_close: float | None = None
+) -> set[tuple[str, int]]:
     winners = brute_winners(rows, session, opens)
     found = set()
     for index, row in enumerate(rows):
@@ -110,7 +112,6 @@ def brute_found(rows: list[Row], session: Session, opens: list[int]) -> set[tupl
             found.add(("duplicate_same" if same else "duplicate_conflict", index))
         if any(earlier.open_ts > row.open_ts for earlier in rows[:index]):
             found.add(("out_of_order", index))
-    previous_close = None
     for index in winners.values():
         _, high, low, close, _ = rows[index].values
         prices = [high, low] if previous_close is None else [high, low, previous_close]
@@ -163,14 +164,14 @@ def cases(draw: st.DrawFn) -> tuple[list[Row], Session, Interval, int]:
 
 
 @settings(max_examples=250, deadline=None)
-@given(cases())
+@given(cases(), st.sampled_from([None, 0.0, 5.0, 11.0, 24.0]))
 def test_any_rows_get_the_defects_that_a_row_by_row_reading_finds(
-    case: tuple[list[Row], Session, Interval, int],
+    case: tuple[list[Row], Session, Interval, int], previous_close: float | None
 ) -> None:
     rows, session, interval, split = case
-    result = screen(stored(rows, split), STREAM, session, interval, JUMP_RATIO)
+    result = screen(stored(rows, split), STREAM, session, interval, JUMP_RATIO, previous_close)
     opens = expected_opens(session, interval).tolist()
-    found = brute_found(rows, session, opens)
+    found = brute_found(rows, session, opens, previous_close)
     expected = sorted(
         (brute_known(rows[index], session, interval), index, DEFECT_KINDS.index(kind))
         for kind, index in found
@@ -330,6 +331,12 @@ def test_a_doubled_price_is_a_jump_there_and_back_and_is_delivered() -> None:
     assert kinds(result) == [("jump", 1), ("jump", 2)]
     assert len(result.bars) == 3
     assert result.defects[0].detail == "from 11.0 to 24.0, 2.18 times"
+
+
+def test_a_first_bar_far_from_the_last_close_of_the_session_before_is_a_jump() -> None:
+    result = screen(stored(good_rows()), STREAM, PLAIN, Interval.parse("1m"), JUMP_RATIO, 77.0)
+    assert kinds(result) == [("jump", 0)]
+    assert result.defects[0].detail == "from 9.0 to 77.0, 8.56 times"
 
 
 def test_a_file_name_beyond_the_limit_of_the_wire_keeps_its_end() -> None:

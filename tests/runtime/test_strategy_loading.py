@@ -141,7 +141,7 @@ def test_a_constructor_that_raises_is_named_with_its_line(written: Writer) -> No
         ("1 / 0", "its needs cannot be met: ZeroDivisionError"),
         ("None", "needs() gave None, not Needs"),
         ("Needs(intervals=('5x',))", "'5x' is not an interval"),
-        ("Needs(indicators=(IndicatorSpec('smaa', '5m', {}),))", "unknown name; known are sma"),
+        ("Needs(indicators=(IndicatorSpec('smaa', '5m', {}),))", "unknown name; known are atr"),
     ],
 )
 def test_needs_that_cannot_be_are_refused_before_the_run(written: Writer, needs: str, complaint: str) -> None:

@@ -364,6 +364,33 @@ def test_warm_up_counts_the_bars_that_history_gives(
     )
 
 
+def test_warm_up_of_figures_of_whole_sessions_counts_sessions_with_bars(
+    bars: MemoryBars, calendars: Calendars
+) -> None:
+    indicators = {
+        "session": [
+            {"name": "pivot_points", "interval": "5m"},
+            {"name": "atr_daily", "interval": "1m", "period": 2},
+            {"name": "avg_volume", "interval": "1m", "period": 9},
+        ]
+    }
+    windows = {"data": [*history(3, "1m")["data"], *history(1, "5m")["data"]]}
+    wanted = document("2025-06-04", "2025-06-05", indicators=indicators, historical=windows)
+
+    plan = plan_of(wanted, bars, calendars)
+
+    assert [(w.indicator, w.bars_needed, w.bars_in_history, w.unit) for w in plan.warmups][::2] == [
+        ("pivot_points_5m", 1, 1, "sessions"),
+        ("atr_daily_2_1m", 3, 2, "sessions"),
+        ("avg_volume_9_1m", 9, 2, "sessions"),
+    ]
+    cold = [warning.partition("; ")[0] for warning in plan.warnings if "no value at first" in warning]
+    assert cold == [
+        "atr_daily_2_1m has no value at first: it needs 3 sessions, and history gives AAPL 2, RIVN 2",
+        "avg_volume_9_1m has no value at first: it needs 9 sessions, and history gives AAPL 2, RIVN 2",
+    ]
+
+
 def test_history_that_storage_lacks_is_a_warning(bars: MemoryBars, calendars: Calendars) -> None:
     plan = plan_of(document("2025-06-03", "2025-06-04", historical=history(3, "1m")), bars, calendars)
 

@@ -22,6 +22,8 @@ Number = TypeVar("Number", np.int64, np.float64)
 Arrow = Any
 """An object of pyarrow, which has no types."""
 _MAGIC: Final = b"PAR1"
+_ARROW_KEY: Final = b"ARROW:schema"
+_ANY_STAMP: Final = np.iinfo(np.int64)
 
 
 class RowGroup(NamedTuple):
@@ -69,6 +71,29 @@ class BarFile:
         _check_columns(name, self._metadata.schema.to_arrow_schema())
         self._groups = tuple(_row_groups(self._metadata))
 
+    @property
+    def rows(self) -> int:
+        """How many rows it holds."""
+        return int(self._metadata.num_rows)
+
+    @property
+    def size_bytes(self) -> int:
+        """Its size on disk."""
+        return self._state[0]
+
+    @property
+    def span_ns(self) -> tuple[int, int] | None:
+        """The lowest and the highest open stamp; None where the footer does not say, or there is no row."""
+        if not self.rows or any(group.lowest_ns == _ANY_STAMP.min for group in self._groups):
+            return None
+        return min(group.lowest_ns for group in self._groups), max(g.highest_ns for g in self._groups)
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """What was written beside the rows: `source`, `label`, `calendar` and the like."""
+        found = self._metadata.schema.to_arrow_schema().metadata or {}
+        return {key.decode(errors="replace"): value.decode(errors="replace") for key, value in found.items()}
+
     def groups_between(self, start_ns: int, end_ns: int) -> tuple[RowGroup, ...]:
         """List the row groups that may hold rows with `start_ns <= open_ts < end_ns`."""
         return tuple(
@@ -92,9 +117,30 @@ class BarFile:
             ascending=bool((open_ts[1:] >= open_ts[:-1]).all()),
         )
 
+    def facts(self) -> dict[str, str]:
+        """Give what the file says about itself, less what Arrow adds."""
+        found = self._metadata.metadata or {}
+        return {key.decode(): value.decode() for key, value in found.items() if key != _ARROW_KEY}
+
+    def all_rows(self) -> dict[str, npt.NDArray[Any]]:
+        """Read all rows, in file order: stamps int64 ns UTC, values float64, shape (n,).
+
+        Raises DataError where the file is damaged or lacks values.
+        """
+        table = self._guard(self._whole)
+        _check_values(self.name, RowGroup(0, 0, 0, 0), table)
+        return {
+            name: _column(table[name], np.int64 if name in STAMPS else np.float64)
+            for name in BAR_SCHEMA.names
+        }
+
     def _table(self, group: RowGroup, columns: tuple[str, ...]) -> Arrow:
         with pq.ParquetFile(self._path, metadata=self._metadata) as file:
             return file.read_row_group(group.number, columns=["open_ts", *columns], use_threads=False)
+
+    def _whole(self) -> Arrow:
+        with pq.ParquetFile(self._path, metadata=self._metadata) as file:
+            return file.read(columns=BAR_SCHEMA.names, use_threads=False)
 
     def _stat(self) -> tuple[int, int]:
         status = self._guard(self._path.stat)
@@ -169,6 +215,5 @@ def _row_groups(metadata: Arrow) -> Iterator[RowGroup]:
 def _range(statistics: Arrow) -> tuple[int, int]:
     """Give the lowest and the highest stamp; anything is possible where the file does not say."""
     if statistics is None or not statistics.has_min_max:
-        limits = np.iinfo(np.int64)
-        return int(limits.min), int(limits.max)
+        return int(_ANY_STAMP.min), int(_ANY_STAMP.max)
     return statistics.min_raw, statistics.max_raw

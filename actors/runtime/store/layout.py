@@ -49,8 +49,13 @@ def year_files(folder: Path) -> tuple[YearFile, ...]:
     return tuple(
         YearFile(path, _year_start_ns(year) - _DAY_NS, _year_start_ns(year + 1) + _DAY_NS)
         for year, year_path in years
-        for path in sorted(year_path.glob("[!._]*.parquet"))
+        for path in part_files(year_path)
     )
+
+
+def part_files(folder: Path) -> tuple[Path, ...]:
+    """List the part files of a year's folder by name; none where there is no folder."""
+    return tuple(sorted(folder.glob("[!._]*.parquet")))
 
 
 def stored_intervals(catalog: Path, symbol: str) -> tuple[str, ...]:
@@ -64,6 +69,18 @@ def stored_symbols(catalog: Path) -> tuple[str, ...]:
     """List all symbols that have a folder, sorted."""
     found = bars_folder(catalog).glob("interval=*/symbol=*")
     return tuple(sorted({unquote(path.name.removeprefix("symbol=")) for path in found if path.is_dir()}))
+
+
+def stored_streams(catalog: Path) -> tuple[tuple[str, str], ...]:
+    """List the (symbol, interval) that have a folder, by symbol, then shortest first."""
+    found = bars_folder(catalog).glob("interval=*/symbol=*")
+    names = [
+        (path.name.removeprefix("symbol="), path.parent.name.removeprefix("interval=")) for path in found
+    ]
+    streams = [
+        (unquote(symbol), interval) for symbol, text in names for interval in _intervals([unquote(text)])
+    ]
+    return tuple((symbol, str(interval)) for symbol, interval in sorted(streams))
 
 
 def _matching(folder: Path, pattern: re.Pattern[str]) -> Iterator[tuple[Path, re.Match[str]]]:

@@ -6,12 +6,15 @@ This package is the only one that imports rich. All of it is drawn in the superv
 from actors.supervisor.console.layout import open_console
 from actors.supervisor.console.plan import print_plan, render_plan
 from actors.supervisor.console.progress import QuietScreen, Screen
+from actors.supervisor.console.stored_data import print_check, print_holdings
 from actors.supervisor.console.summary import print_summary, render_summary
 
 __all__ = [
     "QuietScreen",
     "Screen",
     "open_console",
+    "print_check",
+    "print_holdings",
     "print_plan",
     "print_summary",
     "render_plan",

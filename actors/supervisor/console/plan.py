@@ -20,10 +20,12 @@ from actors.domain.session_plan import (
     Stored,
     StrategySpec,
     Stream,
+    Unit,
     Warmup,
 )
 from actors.supervisor.console.layout import facts, section, table
 from actors.supervisor.console.text import DASH, clean, compact, listing, plural, share, weekday
+from actors.supervisor.wording import counted
 
 SESSIONS_SHOWN: Final = 9
 """Of more sessions than this the first few and the last few are shown."""
@@ -242,12 +244,13 @@ def _warmup_cells(warmups: Sequence[Warmup]) -> tuple[str, str, str | Text]:
     verdict = (
         Text(f"not warm at first: {listing(short)}", style="yellow") if short else Text("warm", style="green")
     )
-    return _extent(needed), _extent(has), verdict
+    unit = warmups[0].unit
+    return _extent(needed, unit), _extent(has, unit), verdict
 
 
-def _extent(numbers: Sequence[int]) -> str:
+def _extent(numbers: Sequence[int], unit: Unit) -> str:
     low, high = min(numbers), max(numbers)
-    return f"{low:,} bars" if low == high else f"{low:,}{DASH}{high:,} bars"
+    return counted(low, unit) if low == high else f"{low:,}{DASH}{counted(high, unit)}"
 
 
 def _strategies(plan: SessionPlan) -> RenderableType:

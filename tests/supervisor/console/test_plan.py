@@ -117,6 +117,16 @@ def test_an_indicator_short_of_history_names_its_symbols(make_plan: Plans, rende
     assert re.search(r"sma_20_5m +20 bars +156 bars +warm$", render(render_plan(make_plan())), re.MULTILINE)
 
 
+def test_a_figure_of_whole_sessions_is_short_of_sessions(make_plan: Plans, render: Render) -> None:
+    warmups = (
+        Warmup("pivot_points_5m", "AAPL", 1, 1, "sessions"),
+        Warmup("avg_volume_20_5m", "AAPL", 20, 1, "sessions"),
+    )
+    text = render(render_plan(make_plan(warmups=warmups)))
+    assert re.search(r"pivot_points_5m +1 session +1 session +warm *$", text, re.MULTILINE)
+    assert re.search(r"avg_volume_20_5m +20 sessions +1 session +not warm at first: AAPL", text)
+
+
 def test_a_run_without_strategies_says_so(make_plan: Plans, render: Render) -> None:
     text = render(render_plan(make_plan(strategies=(), warmups=())))
     assert "Strategies  none" in text
