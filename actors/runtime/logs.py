@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from loguru import logger
 
+from actors.domain.local_time import local_stamp
 from actors.runtime.clock import now_utc
 from actors.runtime.log_files import (
     MAX_FILE_BYTES,
@@ -25,7 +26,6 @@ from actors.runtime.log_files import (
     RotatedFiles,
     encode_jsonl,
     encode_text,
-    local_stamp,
     printable,
     wall_stamp,
 )
