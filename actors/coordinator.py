@@ -7,20 +7,21 @@
 5. The loader is at most `prefetch_sessions` sessions ahead of the one that is streaming.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal
 
 from actors.domain.account import Account, SessionCount
-from actors.domain.barrier import Barrier, Flight
+from actors.domain.barrier import Barrier
+from actors.domain.ending import Ending, Step
 from actors.domain.phase_lines import PhaseLines
 from actors.domain.roles import Done, Effect, Log, RoleError, Send, Wake
+from actors.domain.sealing import seal
 from actors.domain.session_flow import StepLines, flow, phase_line
 from actors.domain.session_plan import SessionPlan
-from actors.domain.session_queue import SessionQueue
-from actors.domain.session_tape import merge
+from actors.domain.session_tape import Tape
+from actors.domain.supply import Supply
 from actors.domain.window_cutter import WindowCutter
 from protocol import topics
-from protocol.blocks import BarBlock, as_bars, as_times, bar_block
 from protocol.lifecycle import PHASE_TRANSITIONS, Phase, PhaseEnd
 from protocol.messages import (
     Ack,
@@ -28,13 +29,10 @@ from protocol.messages import (
     Leave,
     LoadFailed,
     LoadReport,
-    LoadSessions,
     Message,
     PhaseEvent,
     Progress,
     Quality,
-    RawWindow,
-    SealedWindow,
     SessionBars,
     Signal,
     Signals,
@@ -57,24 +55,19 @@ class Coordinator:
         self._account = Account(plan)
         self._barrier = Barrier(tuple(spec.actor for spec in plan.strategies), plan.flow.credit)
         self._cutter = WindowCutter(plan.flow, len(plan.base_streams))
-        self._queue = SessionQueue(plan)
-        self._loaded: dict[int, Mapping[int, int]] = {}
+        self._supply = Supply(plan)
         self._lines = PhaseLines(plan)
         self._step_lines = StepLines(plan)
         self._phase: Phase | None = None
         self._session = plan.sessions[0]
-        self._history_next = -len(plan.history)
         self._count = SessionCount()
         self._bars_before = 0
         self._now_ns = self._began_ns = self._phase_began_ns = self._progress_ns = 0
         self._over = False
         """No window will be cut any more."""
         self._interrupted = False
-        self._to_leave: set[str] | None = None
-        """Who has not left yet; None before the run's end was published."""
-        self._closed = False
-        """Whether the recorder was told that nothing follows."""
-        self._concluded = False
+        barrier = self._barrier
+        self._ending = Ending((*barrier.members, barrier.processor, barrier.quality), recorder="recorder")
         self._handlers: dict[type[Message], Callable[[Any], Iterator[Effect]]] = {
             SessionBars: self._on_bars,
             LoadReport: self._on_report,
@@ -97,6 +90,11 @@ class Coordinator:
             Phase.SESSION_ACTIVATION: self._leave_activation,
             Phase.STREAMING: self._leave_streaming,
             Phase.END_OF_SESSION: self._leave_session,
+        }
+        self._ending_steps: dict[Step, _Hook] = {
+            Step.LEAVING: self._ask_to_leave,
+            Step.RECORDING: self._close_stream,
+            Step.OVER: self._conclude,
         }
 
     @property
@@ -143,12 +141,11 @@ class Coordinator:
         yield from self._advance()
 
     def _on_bars(self, message: SessionBars) -> Iterator[Effect]:
-        self._queue.on_bars(message)
+        self._supply.on_bars(message)
         yield from ()
 
     def _on_report(self, message: LoadReport) -> Iterator[Effect]:
-        self._queue.on_report(message)
-        self._loaded[message.session] = {load.stream: load.delivered for load in message.loads}
+        self._supply.on_report(message)
         yield from ()
 
     def _on_load_failed(self, message: LoadFailed) -> Iterator[Effect]:
@@ -168,12 +165,10 @@ class Coordinator:
         yield from self._take_signals(message.actor, message.seq, message.signals)
 
     def _on_leave(self, message: Leave) -> Iterator[Effect]:
-        if self._to_leave is None or message.actor not in self._to_leave:
-            raise RoleError(f"{message.actor} left before the run's end, or twice")
+        self._ending.on_leave(message.actor)
         yield from self._take_signals(message.actor, self.windows, message.signals)
         raw = message.actor in (self._barrier.processor, self._barrier.quality)
         self._account.check(message, raw=raw)
-        self._to_leave.discard(message.actor)
 
     def _on_stop(self, message: Stop) -> Iterator[Effect]:
         self._interrupted = self._interrupted or not self._over
@@ -199,9 +194,9 @@ class Coordinator:
         """Whether the phase has nothing left to wait for."""
         idle = self._cutter.is_empty and not self._barrier.in_flight
         if self._phase is Phase.HISTORICAL_MANAGEMENT:
-            return idle and self._history_next == 0
+            return idle and self._supply.history_is_taken
         if self._phase is Phase.QUEUE_LOADING:
-            return self._queue.has(self._session.index, self._prefetched())
+            return self._supply.is_ready_for(self._session.index)
         if self._phase is Phase.STREAMING:
             return idle
         return True
@@ -240,46 +235,39 @@ class Coordinator:
         yield from self._lines.initialization(self._session)
 
     def _enter_history(self) -> Iterator[Effect]:
-        if self._session.index == 0 and self._plan.history:
-            yield Send(topics.to("loader"), LoadSessions(until=-1))
+        if self._session.index == 0:
+            yield from self._supply.ask_for_history()
 
     def _leave_history(self) -> Iterator[Effect]:
         elapsed_s = (self._now_ns - self._phase_began_ns) / 1e9
         score = self._account.history_score(self._session.index)
-        yield from self._lines.history(self._session, self._loaded, score, elapsed_s)
+        yield from self._lines.history(self._session, self._supply.delivered, score, elapsed_s)
 
     def _enter_loading(self) -> Iterator[Effect]:
         yield flow("PHASE_3.2: Loading backtest queues")
         if self._session.index == 0:
-            yield Send(topics.to("loader"), LoadSessions(until=self._prefetched()))
+            yield from self._supply.ask_ahead(self._supply.queued(0)[-1])
 
     def _leave_loading(self) -> Iterator[Effect]:
-        yield from self._lines.loading(range(self._session.index, self._prefetched() + 1), self._loaded)
+        queued = self._supply.queued(self._session.index)
+        yield from self._lines.loading(queued, self._supply.delivered)
 
     def _leave_activation(self) -> Iterator[Effect]:
         yield flow("PHASE_4.1: Complete - Session active")
 
     def _enter_streaming(self) -> Iterator[Effect]:
-        ahead = self._prefetched() + 1
-        if ahead < len(self._plan.sessions):
-            yield Send(topics.to("loader"), LoadSessions(until=ahead))
+        yield from self._supply.ask_ahead(self._supply.queued(self._session.index)[-1] + 1)
         yield from self._lines.streaming_starts(self._session)
         self._bars_before += self._count.bars
         self._count = SessionCount()
-        self._load_tape(self._session.index)
+        self._load(self._supply.take(self._session.index))
 
     def _leave_streaming(self) -> Iterator[Effect]:
         yield from self._lines.streaming_ends(self._session, self._count)
 
     def _leave_session(self) -> Iterator[Effect]:
         yield Send(topics.CONTROL, self._count.report(self._session.index, self._cutter.lag_ns))
-        kept = max(stream.history_sessions for stream in self._plan.served)
-        self._loaded.pop(self._session.index - kept, None)
-
-    def _prefetched(self) -> int:
-        """The last session that must be loaded before the current one starts."""
-        last = self._session.index + self._plan.flow.prefetch_sessions
-        return min(last, len(self._plan.sessions)) - 1
+        self._supply.forget(self._session.index)
 
     def _cut(self) -> Iterator[Effect]:
         while self._barrier.has_credit and not self._over:
@@ -295,15 +283,12 @@ class Coordinator:
 
     def _take_history(self) -> bool:
         """Load the next history session into the cutter, if this is the time and it is there."""
-        due = self._phase is Phase.HISTORICAL_MANAGEMENT and self._history_next < 0
-        if not due or not self._queue.has(self._history_next, self._history_next):
-            return False
-        self._load_tape(self._history_next)
-        self._history_next += 1
-        return True
+        tape = self._supply.take_history() if self._phase is Phase.HISTORICAL_MANAGEMENT else None
+        if tape is not None:
+            self._load(tape)
+        return tape is not None
 
-    def _load_tape(self, index: int) -> None:
-        tape = self._queue.take(index)
+    def _load(self, tape: Tape) -> None:
         self._step_lines.start_session(tape)
         self._cutter.load(tape, self._now_ns)
 
@@ -322,19 +307,23 @@ class Coordinator:
                     yield self._step_lines.lines(flight.window)
 
     def _end(self) -> Iterator[Effect]:
-        if self._over and not self._barrier.in_flight and self._to_leave is None:
-            yield flow("3.b: Complete - Coordinator loop exited")
-            self._to_leave = {*self._barrier.members, self._barrier.processor, self._barrier.quality}
-            yield Send(topics.CONTROL, self._account.run_end())
-        elif self._to_leave == set() and not self._closed:
-            self._closed = True
-            self._to_leave = {"recorder"}
-            yield Send(topics.CONTROL, StreamClosed())
-        elif self._to_leave == set() and not self._concluded:
-            self._concluded = True
-            finished = self._account.finished(interrupted=self._interrupted)
-            yield Send(topics.command(self.name), finished)
-            yield Done()
+        """Once the last window has landed, see everyone out."""
+        if not self._over or self._barrier.in_flight:
+            return
+        while (step := self._ending.advance()) is not None:
+            yield from self._ending_steps[step]()
+
+    def _ask_to_leave(self) -> Iterator[Effect]:
+        yield flow("3.b: Complete - Coordinator loop exited")
+        yield Send(topics.CONTROL, self._account.run_end())
+
+    def _close_stream(self) -> Iterator[Effect]:
+        yield Send(topics.CONTROL, StreamClosed())
+
+    def _conclude(self) -> Iterator[Effect]:
+        finished = self._account.finished(interrupted=self._interrupted)
+        yield Send(topics.command(self.name), finished)
+        yield Done()
 
     def _phase_event(self, phase: Phase, state: Literal["started", "complete"]) -> Send:
         elapsed_ns = self._now_ns - self._began_ns
@@ -353,28 +342,3 @@ class Coordinator:
             waiting_for=self._barrier.waiting_for(),
         )
         yield Send(topics.command(self.name), progress)
-
-
-def seal(flight: Flight) -> SealedWindow:
-    """Join the parts of a window, all bars by (close_ts, stream)."""
-    window, derived, quality = flight.window, flight.derived, flight.quality
-    if derived is None or quality is None:
-        raise RoleError(f"window {window.seq} is not complete")
-    return SealedWindow(
-        seq=window.seq,
-        session=window.session,
-        first=window.first,
-        last=window.last,
-        steps=window.steps,
-        block=_joined(window, derived.block),
-        quality=quality.quality,
-        gaps=quality.gaps,
-        defects=window.defects,
-    )
-
-
-def _joined(window: RawWindow, derived: BarBlock) -> BarBlock:
-    if derived.n == 0:
-        return window.block
-    bars, _ = merge((as_bars(window.block), as_bars(derived)), as_times(window.steps))
-    return bar_block(bars)

@@ -1,11 +1,10 @@
 """The quality manager: what was expected, received, missing and wrong in every window."""
 
 from collections.abc import Iterable, Iterator
-from zoneinfo import ZoneInfo
 
+from actors.domain.local_time import clock_text
 from actors.domain.quality_ledger import QualityLedger, Steps
 from actors.domain.roles import Effect, LogLines, RoleError, Send
-from actors.domain.session_flow import clock_text
 from actors.domain.session_plan import SessionPlan
 from protocol import topics
 from protocol.blocks import as_bars, as_times, quality_block
@@ -23,7 +22,7 @@ class QualityManager:
         self._plan = plan
         self._ledger = QualityLedger(plan)
         self._report = topics.report(name)
-        self._zone = ZoneInfo(plan.timezone)
+        self._timezone = plan.timezone
         self._names = [f"{stream.symbol} {stream.interval}" for stream in plan.served]
 
     @property
@@ -54,11 +53,11 @@ class QualityManager:
             yield LogLines(texts, instants)
 
     def _gap_text(self, gap: Gap) -> str:
-        span = f"{clock_text(gap.from_ts, self._zone)} to {clock_text(gap.to_ts, self._zone)}"
+        span = f"{clock_text(gap.from_ts, self._timezone)} to {clock_text(gap.to_ts, self._timezone)}"
         return f"GAP {self._names[gap.stream]}: {gap.count} missing, {span}"
 
     def _defect_text(self, defect: Defect) -> str:
-        opening = clock_text(defect.open_ts, self._zone)
+        opening = clock_text(defect.open_ts, self._timezone)
         place = f"{defect.file} row {defect.row}"
         return f"DEFECT {self._names[defect.stream]} {opening}: {defect.kind}: {defect.detail} ({place})"
 

@@ -395,7 +395,7 @@ def test_bars_that_history_held_back_do_not_count_as_held_back_in_the_run() -> N
 def test_what_a_session_loaded_is_forgotten_once_no_history_reaches_it() -> None:
     desk = Desk(plan_of(Flow(), history=2, sessions=9)).begin()
     assert desk.is_done
-    assert sorted(desk.coordinator._loaded) == [7, 8]
+    assert sorted(desk.coordinator._supply.delivered) == [7, 8]
 
 
 def test_it_publishes_on_the_topics_of_the_contract() -> None:

@@ -60,6 +60,7 @@ OPEN = 1_751_463_000_000_000_000
 TIDES = {"full": ((0, 17),), "half": ((0, 8),), "lunch": ((0, 7), (10, 18))}
 """Where trading goes on in a session of each kind, in minutes from its open."""
 HISTORY = 2
+MAX_TURNS = 20_000
 Tides = tuple[str, ...]
 Rows = list[tuple[int, float, float, float, float, float]]
 
@@ -274,6 +275,7 @@ class Exchange:
         turns = 0
         while not self._done or any(self._channels.values()):
             turns += 1
+            assert turns < MAX_TURNS, "it goes on and on"
             if turns == self._stop_at:
                 self._perform("coordinator", self.coordinator.on_message(Stop("test")))
             self._turn()
@@ -373,7 +375,7 @@ flows = st.builds(
     speed=st.sampled_from([0.0, 0.0, 1.0, 3.7, 1e6]),
 )
 seeds = st.integers(0, 2**32)
-quickly = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quickly = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def sealed_of(exchange: Exchange) -> list[SealedWindow]:

@@ -1,5 +1,6 @@
 """The verb `run`: what `scripts/launch.py` does too."""
 
+import gc
 import signal
 import sys
 from importlib import import_module
@@ -32,6 +33,8 @@ def run(config: Path, *, overrides: Overrides, runs: Path, inline: bool, as_json
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not inline:
         start_forkserver()
+    gc.disable()  # what is imported stays: 0.07 s less
     launching = import_module("actors.supervisor.launch")
+    gc.enable()
     options = launching.LaunchOptions(runs=runs, inline=inline, as_json=as_json)
     sys.exit(launching.launch(config, overrides, options))

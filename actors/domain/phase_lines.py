@@ -1,11 +1,11 @@
 """What the coordinator's log says on entering and on completing each phase."""
 
 from collections.abc import Iterator, Mapping
-from zoneinfo import ZoneInfo
 
 from actors.domain.account import SessionCount
+from actors.domain.local_time import clock_text
 from actors.domain.roles import Log, LogLines
-from actors.domain.session_flow import TAG, clock_text, flow
+from actors.domain.session_flow import TAG, flow
 from actors.domain.session_plan import Session, SessionPlan, Stream
 
 Loaded = Mapping[int, Mapping[int, int]]
@@ -18,7 +18,7 @@ class PhaseLines:
     def __init__(self, plan: SessionPlan) -> None:
         """Know the plan."""
         self._plan = plan
-        self._zone = ZoneInfo(plan.timezone)
+        self._timezone = plan.timezone
 
     def initialization(self, session: Session) -> Iterator[Log]:
         """Write phase 1."""
@@ -26,7 +26,7 @@ class PhaseLines:
             yield flow("PHASE_1.1: First session - marking STREAMED/GENERATED/IGNORED")
             for stream in self._plan.streams:
                 yield flow(f"PHASE_1.2: {stream.symbol} {stream.interval} {stream.label} ({stream.reason})")
-        opening = clock_text(session.open_ns, self._zone)
+        opening = clock_text(session.open_ns, self._timezone)
         yield flow(f"PHASE_1.3: Current session date: {session.date}, time: {opening}", session.open_ns)
         yield flow("PHASE_1.4: Session initialization complete")
 
@@ -61,14 +61,16 @@ class PhaseLines:
 
     def streaming_starts(self, session: Session) -> Iterator[Log]:
         """Write the hours of a session."""
-        hours = f"{clock_text(session.open_ns, self._zone)} to {clock_text(session.close_ns, self._zone)}"
+        hours = (
+            f"{clock_text(session.open_ns, self._timezone)} to {clock_text(session.close_ns, self._timezone)}"
+        )
         yield flow(f"PHASE_5.1: Market hours: {hours}", session.open_ns)
 
     def streaming_ends(self, session: Session, count: SessionCount) -> Iterator[Log]:
         """Write what a session came to."""
         queues = len(self._plan.base_streams)
         yield flow(f"PHASE_5.2: All queues empty ({queues}/{queues})", session.close_ns)
-        final = clock_text(count.last_ts or session.open_ns, self._zone)
+        final = clock_text(count.last_ts or session.open_ns, self._timezone)
         words = f"{count.iterations} iterations, {count.bars} bars, final time = {final}"
         yield flow(f"PHASE_5.SUMMARY: {words}", session.close_ns)
 

@@ -2,34 +2,29 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from actors.domain.local_time import clock_text
 from actors.domain.roles import Log, LogLines
 from actors.domain.session_plan import SessionPlan
 from actors.domain.session_tape import Tape
-from protocol.blocks import as_bars, as_times
+from protocol.blocks import as_bars
 from protocol.lifecycle import Phase
 from protocol.messages import RawWindow
 
 TAG: Final = "[SESSION_FLOW] "
 NAMED_SYMBOLS: Final = 20
 """How many symbols a line about a step names."""
+_ID_BYTES: Final = 2
 
 
 def flow(text: str, sim_ts: int | None = None) -> Log:
     """Make a `[SESSION_FLOW]` line."""
     return Log("INFO", TAG + text, sim_ts)
-
-
-def clock_text(instant_ns: int, zone: ZoneInfo) -> str:
-    """Write an instant as `09:31:00` in the exchange's time."""
-    return f"{datetime.fromtimestamp(instant_ns // 1_000_000_000, zone):%H:%M:%S}"
 
 
 def phase_line(phase: Phase, *, started: bool) -> Log:
@@ -45,7 +40,7 @@ class StepLines:
         """Know the streams' symbols and the exchange's time zone."""
         self._streams = plan.base_streams
         self._symbol = {stream.id: stream.symbol for stream in plan.base_streams}
-        self._zone = ZoneInfo(plan.timezone)
+        self._timezone = plan.timezone
         self._ends = np.empty(0, dtype=np.int64)
         self._processed = lru_cache(maxsize=64)(self._processed_text)
 
@@ -58,26 +53,26 @@ class StepLines:
         """Write the lines of a window; steps without a base bar have none."""
         texts: list[str] = []
         instants: list[int] = []
-        for instant, streams in self._steps(window):
-            texts += (self._next_text(instant), self._processed(streams))
+        for instant, active, streams in self._steps(window):
+            texts += (self._next_text(instant, active), self._processed(streams))
             instants += (instant, instant)
         return LogLines(texts, instants)
 
-    def _steps(self, window: RawWindow) -> Iterator[tuple[int, bytes]]:
+    def _steps(self, window: RawWindow) -> Iterator[tuple[int, int, bytes]]:
+        """Give for every step with a base bar: its instant, how many streams go on, whose bars it has."""
         bars = as_bars(window.block)
-        closes, streams = bars["close_ts"], np.ascontiguousarray(bars["stream"])
-        steps = as_times(window.steps)
-        edges = np.searchsorted(closes, steps, side="left").tolist()
-        for place, instant in enumerate(steps.tolist()):
-            start = edges[place]
-            stop = edges[place + 1] if place + 1 < len(edges) else len(streams)
-            if stop > start:
-                yield instant, streams[start:stop].tobytes()
+        instants, starts = np.unique(bars["close_ts"], return_index=True)
+        streams = bars["stream"].tobytes()
+        edges = [*(starts * _ID_BYTES).tolist(), len(streams)]
+        active = len(self._ends) - np.searchsorted(self._ends, instants, side="left")
+        for instant, left, (start, stop) in zip(
+            instants.tolist(), active.tolist(), pairwise(edges), strict=True
+        ):
+            yield instant, left, streams[start:stop]
 
-    def _next_text(self, instant: int) -> str:
-        active = len(self._ends) - int(np.searchsorted(self._ends, instant, side="left"))
+    def _next_text(self, instant: int, active: int) -> str:
         queues = f"{active}/{len(self._streams)} queues active"
-        return f"{TAG}PHASE_5.2: Next timestamp: {clock_text(instant, self._zone)} ({queues})"
+        return f"{TAG}PHASE_5.2: Next timestamp: {clock_text(instant, self._timezone)} ({queues})"
 
     def _processed_text(self, streams: bytes) -> str:
         counts = Counter(self._symbol[stream] for stream in np.frombuffer(streams, dtype="<u2").tolist())

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from actors.domain.grid import Instants, event_times
 from actors.domain.intervals import Interval
+from actors.domain.roles import RoleError
 from actors.domain.session_plan import Session, Stream
 from protocol.blocks import Bars, bar_block, join_bars, time_block
 from protocol.messages import Defect, RawWindow
@@ -59,10 +60,12 @@ class Tape:
 def merge(blocks: Sequence[Bars], steps: Instants) -> tuple[Bars, Rows]:
     """Merge blocks, each sorted by (close_ts, stream), into one; give it and where each step's rows begin.
 
-    Rows come back as (n,) and offsets as (len(steps) + 1,). Every close_ts must be one of `steps`.
+    Rows come back as (n,) and offsets as (len(steps) + 1,). Raises RoleError for a close_ts that is no step.
     """
     bars = join_bars(blocks)
     step_of = np.searchsorted(steps, bars["close_ts"])
+    if not np.array_equal(steps.take(step_of, mode="clip"), bars["close_ts"]):
+        raise RoleError("a bar closes where the session has no step")
     key = step_of * 65_536 + bars["stream"]
     order = np.argsort(key, kind="stable")
     counts = np.bincount(step_of, minlength=len(steps))

@@ -51,10 +51,10 @@ class Tally:
 
     def totals(self) -> tuple[StreamTotal, ...]:
         """Give the totals of every served stream, by id; an unfinished session counts up to its last step."""
+        counts = self._quality
         if self._open_until is not None:
-            self._add_quality(self._open_until)
-            self._open_until = None
-        return tuple(self._total(stream.id) for stream in self._streams)
+            counts = self._with_quality(self._open_until)
+        return tuple(self._total(stream.id, counts) for stream in self._streams)
 
     def history_score(self, session: int) -> float:
         """Give the quality of the sessions that trail `session`, all streams together, in percent."""
@@ -71,16 +71,19 @@ class Tally:
         self._sessions[session] = {stream: (at.expected, at.missing) for stream, at in found.items()}
         self._sessions.pop(session - self._kept, None)
         if session >= 0:
-            self._add_quality(last_step)
+            self._quality = self._with_quality(last_step)
 
-    def _add_quality(self, last_step: int) -> None:
+    def _with_quality(self, last_step: int) -> dict[str, Counts]:
+        """Add the current session's counters, as of a step, to those of the sessions before."""
+        sums = {name: counts.copy() for name, counts in self._quality.items()}
         for stream in self._base:
             quality = self._view.at(stream, last_step)
-            for name, counts in self._quality.items():
+            for name, counts in sums.items():
                 counts[stream] += getattr(quality, name)
+        return sums
 
-    def _total(self, stream: int) -> StreamTotal:
-        quality = {name: int(counts[stream]) for name, counts in self._quality.items()}
+    def _total(self, stream: int, counts: dict[str, Counts]) -> StreamTotal:
+        quality = {name: int(column[stream]) for name, column in counts.items()}
         return StreamTotal(
             stream=stream,
             bars=int(self._bars[stream]),

@@ -8,19 +8,16 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
 from heapq import merge
 from operator import attrgetter
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 MAX_FILE_BYTES: Final = 64 * 2**20
 CHUNK_BYTES: Final = 2**20
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 CONTINUATION: Final = "\n    "
 """What stands before the further lines of a message, so that none can pass for a line of its own."""
 
@@ -41,13 +38,6 @@ class LogRecord(msgspec.Struct, frozen=True, gc=False):
 
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(LogRecord)
-
-
-@lru_cache(maxsize=4096)
-def local_stamp(instant_ns: int, timezone: str) -> str:
-    """Write an instant, ns UTC, as local ISO 8601 with its offset."""
-    instant = EPOCH + timedelta(microseconds=instant_ns // 1000)
-    return instant.astimezone(ZoneInfo(timezone)).isoformat()
 
 
 def wall_stamp(now: datetime) -> str:

@@ -9,7 +9,7 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from loguru import logger
 
+from actors.domain.local_time import local_stamp
 from actors.runtime.clock import now_utc
 from actors.runtime.log_files import (
     MAX_FILE_BYTES,
@@ -25,7 +26,6 @@ from actors.runtime.log_files import (
     RotatedFiles,
     encode_jsonl,
     encode_text,
-    local_stamp,
     printable,
     wall_stamp,
 )
@@ -73,9 +73,19 @@ class ActorLog:
 
     def write(self, level: str, text: str, sim_ts: int | None = None) -> None:
         """Write one message; `sim_ts` is the simulated instant that it is about, ns UTC."""
-        if LEVEL_NUMBERS[level] >= self._threshold:
-            sim = None if sim_ts is None else local_stamp(sim_ts, self._timezone)
-            self._put([self._record(level, printable(text), sim)])
+        self.write_all([(level, text, sim_ts)])
+
+    def write_all(self, messages: Iterable[tuple[str, str, int | None]]) -> None:
+        """Write messages of several levels in one go: (level, text, simulated instant or None) each."""
+        records = [
+            self._record(
+                level, printable(text), None if sim_ts is None else local_stamp(sim_ts, self._timezone)
+            )
+            for level, text, sim_ts in messages
+            if LEVEL_NUMBERS[level] >= self._threshold
+        ]
+        if records:
+            self._put(records)
 
     def write_lines(self, texts: Sequence[str], sim_ts: Sequence[int]) -> None:
         """Write many INFO messages, each with its simulated instant, in one go."""

@@ -96,6 +96,7 @@ class Shell:
         self._stopped = False
         self._wake_at_ns: int | None = None
         self._next_beat_ns = 0
+        self._lines: list[Log] = []
         self._hands: dict[type[Any], Callable[[Any], None]] = {
             Send: self._send,
             Log: self._write,
@@ -155,16 +156,26 @@ class Shell:
         self._vitals.handled(clock.monotonic_ns() - started)
 
     def _perform(self, effects: Iterable[Effect]) -> None:
-        for effect in effects:
-            self._hands[type(effect)](effect)
+        try:
+            for effect in effects:
+                self._hands[type(effect)](effect)
+        finally:
+            self._flush_lines()
 
     def _send(self, effect: Send) -> None:
         self._link.send(effect.topic, self._link.encode(effect.topic, effect.message))
 
     def _write(self, effect: Log) -> None:
-        self._log.write(effect.level, effect.text, effect.sim_ts)
+        self._lines.append(effect)
+
+    def _flush_lines(self) -> None:
+        """Write the lines that have gathered: a file is written once per message, not once per line."""
+        if self._lines:
+            self._log.write_all(self._lines)
+            self._lines.clear()
 
     def _write_lines(self, effect: LogLines) -> None:
+        self._flush_lines()
         self._log.write_lines(effect.texts, effect.sim_ts)
 
     def _set_wake(self, effect: Wake) -> None:

@@ -2,12 +2,15 @@
 
 import os
 import resource
+import sys
 from collections import deque
 from typing import Final
 
 import psutil
 
 SAMPLES: Final = 1024
+RU_MAXRSS_BYTES: Final = 1 if sys.platform == "darwin" else 1024
+"""The unit of getrusage(2), which differs."""
 
 
 class Vitals:
@@ -38,7 +41,7 @@ class Vitals:
     @property
     def peak_rss_bytes(self) -> int:
         """Resident memory at its highest."""
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RU_MAXRSS_BYTES
         return max(peak, self.rss_bytes)
 
     @property

@@ -6,8 +6,8 @@ and logs are the same as those of a run by processes. A strategy that never retu
 
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from types import FrameType
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from actors.runtime.logs import ActorLog
 from actors.runtime.strategy_loading import StrategyLoadError
 from actors.runtime.vitals import Vitals
 from actors.supervisor.decisions import COORDINATOR, Trouble
-from actors.supervisor.interrupts import Interrupts
+from actors.supervisor.interrupts import Interrupts, handling
 from actors.supervisor.status import RunStatus
 from actors.supervisor.verdict import Verdict
 from actors.supervisor.watch import ActorLine, Show, Watch
@@ -72,7 +72,8 @@ class InlinePipeline:
         """Run to the end; `show` is called with a snapshot whenever the coordinator tells its progress."""
         self._show = show
         trouble: Trouble | None = None
-        with ExitStack() as stack, self._catching_interrupts():
+        with ExitStack() as stack, handling(self._interrupt):
+            self._interrupted = self._interrupted or self._interrupts.take() > 0
             stack.enter_context(self._journal)
             try:
                 self._build(stack)
@@ -196,20 +197,8 @@ class InlinePipeline:
         interrupted = self._finished is None or self._finished.interrupted
         return ExitCode.INTERRUPTED if interrupted else ExitCode.DONE
 
-    @contextmanager
-    def _catching_interrupts(self) -> Iterator[None]:
-        """Obey the first SIGINT or SIGTERM between two messages, the second at once."""
-        self._interrupted = self._interrupts.take() > 0
-        before = {
-            number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        """Obey the first SIGINT or SIGTERM between two messages, the second at once."""
         self._interrupted = True
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.default_int_handler)

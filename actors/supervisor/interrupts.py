@@ -3,8 +3,11 @@
 import select
 import signal
 import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Self
 
 from actors.runtime import clock
 
@@ -17,7 +20,7 @@ class Interrupts:
         self._taken, self._coming = socket.socketpair()
         self._taken.setblocking(False)
         self._coming.setblocking(False)
-        self._handlers: dict[signal.Signals, Any] = {}
+        self._stack = ExitStack()
         self._wakeup = -1
 
     @property
@@ -39,20 +42,39 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         """Catch from now on."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._handlers[number] = signal.signal(number, _ignore)
-        self._wakeup = signal.set_wakeup_fd(self._coming.fileno(), warn_on_full_buffer=False)
+        self._stack.enter_context(handling(_ignore))
+        if in_main_thread():
+            self._wakeup = signal.set_wakeup_fd(self._coming.fileno(), warn_on_full_buffer=False)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Leave them to whom they were left before."""
-        signal.set_wakeup_fd(self._wakeup)
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        if in_main_thread():
+            signal.set_wakeup_fd(self._wakeup)
+        self._stack.close()
         self._taken.close()
         self._coming.close()
+
+
+def in_main_thread() -> bool:
+    """Whether this thread may catch signals; a run in another one leaves them to the program it is in."""
+    return threading.current_thread() is threading.main_thread()
+
+
+@contextmanager
+def handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Have SIGINT and SIGTERM handled in a block; outside the main thread, do nothing."""
+    if not in_main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler_before in before.items():
+            signal.signal(number, handler_before)
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:

@@ -32,7 +32,7 @@ from actors.supervisor.salvage import salvage_tables
 from actors.supervisor.status import RunStatus
 from actors.supervisor.summary import Json, Outcome, build_summary
 from actors.supervisor.verdict import Verdict
-from actors.supervisor.watch import Watch
+from actors.supervisor.watch import Show, Watch
 from protocol.errors import ProtocolError
 
 STATUS_S: Final = 0.2
@@ -138,9 +138,7 @@ class _Launch:
         for warning in self._plan.warnings:
             log.write("WARNING", warning)
 
-    def _start(
-        self, interrupts: Interrupts, log: ActorLog, stack: ExitStack
-    ) -> Callable[[Callable[[RunStatus], None]], Verdict]:
+    def _start(self, interrupts: Interrupts, log: ActorLog, stack: ExitStack) -> Callable[[Show], Verdict]:
         """Start the actors; what is given back runs them to the end, and `stack` sees to it that they end."""
         self._places.plan.write_bytes(msgspec.json.encode(self._plan))
         if self._options.inline:
@@ -186,6 +184,7 @@ class _Launch:
             wall_s=(clock.monotonic_ns() - self._began_ns) / 1e9,
             sessions_done=done,
             peak_rss_bytes=self._watch.peak_rss_bytes(),
+            cpu_ns=self._watch.cpu_ns(),
             failure=failure,
         )
         summary = build_summary(self._plan, verdict.finished, outcome)

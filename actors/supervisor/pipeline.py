@@ -20,6 +20,9 @@ from actors.supervisor.processes import Processes
 from actors.supervisor.status import RunState, RunStatus
 from actors.supervisor.verdict import Verdict
 from actors.supervisor.watch import ActorLine, Show, Watch
+from protocol import topics
+from protocol.codec import Envelope
+from protocol.errors import SequenceGap
 from protocol.messages import Attached, Failed, Finished, Heartbeat, Hello, Message, Progress
 
 TICK_S: Final = 0.25
@@ -86,11 +89,23 @@ class Pipeline:
         self._tick()
 
     def _receive(self, wait_s: float) -> None:
-        for arrival in self._link.poll(wait_s):
-            if isinstance(arrival, Rejected):
-                self._log.write("WARNING", f"Dropped: {arrival.reason}")
-            else:
-                self._take(arrival.message)
+        try:
+            for arrival in self._link.poll(wait_s):
+                if isinstance(arrival, Rejected):
+                    self._log.write("WARNING", f"Dropped: {arrival.reason}")
+                elif self._is_known(arrival):
+                    self._take(arrival.message)
+        except SequenceGap as gap:
+            actor = topics.sender_of(gap.channel)
+            self._apply(decisions.Complained(actor, ExitCode.ACTOR_FAILED, str(gap)))
+
+    def _is_known(self, envelope: Envelope) -> bool:
+        """Whether a message is from one of our actors, and says so."""
+        sender = envelope.sender
+        known = sender in self._roles and getattr(envelope.message, "actor", sender) == sender
+        if not known:
+            self._log.write("WARNING", f"Dropped: {type(envelope.message).__name__} from {sender}")
+        return known
 
     def _take(self, message: Message) -> None:
         """Translate an actor's message into an event."""
@@ -107,7 +122,9 @@ class Pipeline:
             case Finished():
                 self._apply(decisions.Concluded(message))
             case Failed():
-                self._apply(decisions.Complained(message.actor, message.exit_code, message.reason))
+                known = message.exit_code in tuple(ExitCode)
+                code = message.exit_code if known else ExitCode.ACTOR_FAILED
+                self._apply(decisions.Complained(message.actor, code, message.reason))
             case _:
                 self._log.write("WARNING", f"Unexpected {type(message).__name__}")
 

@@ -45,6 +45,8 @@ class Outcome:
     """From the command's start to now."""
     sessions_done: int
     peak_rss_bytes: Mapping[str, int] = field(default_factory=dict)
+    cpu_ns: Mapping[str, int] = field(default_factory=dict)
+    """Processor time per actor; in a run in one process each has the whole."""
     restarts: int = 0
     failure: Failure | None = None
 
@@ -63,6 +65,7 @@ def build_summary(plan: SessionPlan, finished: Finished | None, outcome: Outcome
         "wall_s": _wall(finished, outcome.wall_s),
         "bars_per_s": _rate(finished, outcome.wall_s),
         "peak_rss_bytes": dict(outcome.peak_rss_bytes),
+        "cpu_s": {actor: round(used_ns / NS_PER_S, 3) for actor, used_ns in outcome.cpu_ns.items()},
         "restarts": outcome.restarts,
         "suppressed_derived": finished.suppressed if finished else None,
         "warnings": list(_warnings(plan)),

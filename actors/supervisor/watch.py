@@ -76,6 +76,10 @@ class Watch:
         """Give each actor's highest memory."""
         return {name: latest.heartbeat.peak_rss_bytes for name, (_, latest) in self._beats.items()}
 
+    def cpu_ns(self) -> Mapping[str, int]:
+        """Give the processor time that each actor has used."""
+        return {name: latest.heartbeat.cpu_ns for name, (_, latest) in self._beats.items()}
+
     def snapshot(
         self, actors: Mapping[str, ActorLine], state: RunState, now_ns: int, message: str | None
     ) -> RunStatus:

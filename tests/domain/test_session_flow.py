@@ -1,11 +1,10 @@
-from zoneinfo import ZoneInfo
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.domain.local_time import clock_text
 from actors.domain.roles import Log
-from actors.domain.session_flow import NAMED_SYMBOLS, StepLines, clock_text, flow, phase_line
+from actors.domain.session_flow import NAMED_SYMBOLS, StepLines, flow, phase_line
 from actors.domain.session_plan import Flow, Hours, Rules, Session, SessionPlan, Stream, Trading
 from actors.domain.session_tape import make_tape
 from protocol.blocks import BAR_DTYPE
@@ -95,7 +94,6 @@ def test_phases_are_said_to_start_and_to_be_complete() -> None:
 
 
 def test_instants_are_written_in_the_exchanges_time_in_summer_and_winter() -> None:
-    zone = ZoneInfo("America/New_York")
-    assert clock_text(OPEN, zone) == "09:30:00"
-    assert clock_text(OPEN + 184 * 1440 * MINUTE + 60 * MINUTE, zone) == "09:30:00"
+    assert clock_text(OPEN, "America/New_York") == "09:30:00"
+    assert clock_text(OPEN + 184 * 1440 * MINUTE + 60 * MINUTE, "America/New_York") == "09:30:00"
     assert flow("x", OPEN) == Log("INFO", "[SESSION_FLOW] x", OPEN)

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.domain.grid import expected_closes, expected_opens
@@ -92,6 +92,7 @@ def tallied(windows: list[SealedWindow], plan: SessionPlan = PLAN) -> Tally:
     return tally
 
 
+@settings(max_examples=40)
 @given(holes, st.integers(1, LENGTH))
 def test_totals_count_the_sessions_of_the_run_and_no_history(missing: Holes, size: int) -> None:
     windows = sealed(PLAN, missing, size)
@@ -107,6 +108,7 @@ def test_totals_count_the_sessions_of_the_run_and_no_history(missing: Holes, siz
     assert tally.published_bars == sum(window.block.n for window in windows)
 
 
+@settings(max_examples=40)
 @given(holes, st.integers(1, 2 * LENGTH))
 def test_an_unfinished_session_counts_up_to_its_last_step(missing: Holes, steps: int) -> None:
     windows = [window for window in sealed(PLAN, missing, 1) if window.session >= 0][:steps]
@@ -115,6 +117,7 @@ def test_an_unfinished_session_counts_up_to_its_last_step(missing: Holes, steps:
         assert total.bars + total.missing == total.expected
 
 
+@settings(max_examples=40)
 @given(holes, st.integers(0, 2))
 def test_the_quality_of_history_is_that_of_the_sessions_which_trail(missing: Holes, session: int) -> None:
     windows = [window for window in sealed(PLAN, missing, 5) if window.session < session]

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loguru import logger
 
-from actors.runtime.log_files import LogCursor, LogFolder, LogRecord, local_stamp, printable
+from actors.runtime.log_files import LogCursor, LogFolder, LogRecord, printable
 from actors.runtime.logs import ActorLog
 
 NEW_YORK = "America/New_York"
@@ -290,13 +290,6 @@ def test_the_lines_of_all_actors_are_merged_by_wall_time(tmp_path: Path) -> None
     assert [record.message for record in folder.read()] == [str(number) for number in range(9)]
     assert list(folder.read()) == []
     folder.close()
-
-
-@given(seconds=st.integers(0, 2**32), nanos=st.integers(0, 999_999_999))
-def test_a_local_stamp_is_the_same_instant(seconds: int, nanos: int) -> None:
-    stamp = local_stamp(seconds * 10**9 + nanos, NEW_YORK)
-    parsed = datetime.fromisoformat(stamp)
-    assert (int(parsed.timestamp()), parsed.microsecond) == (seconds, nanos // 1000)
 
 
 def test_a_crash_in_native_code_leaves_its_words_in_the_out_file(tmp_path: Path) -> None:

@@ -90,6 +90,7 @@ OUTCOME = Outcome(
     wall_s=0.5,
     sessions_done=3,
     peak_rss_bytes={"loader": 10, "coordinator": 20},
+    cpu_ns={"loader": 1_234_567_890},
 )
 FAILED = Outcome(
     run="20251122-example",
@@ -141,6 +142,7 @@ def test_figures_of_the_run_itself() -> None:
     assert summary["wall_s"] == {"streaming": 0.25, "queue_loading": 0.001, "total": 0.5}
     assert summary["bars_per_s"] == 3950.0
     assert summary["peak_rss_bytes"] == {"loader": 10, "coordinator": 20}
+    assert summary["cpu_s"] == {"loader": 1.235}
     names = ("run", "status", "exit_code", "restarts", "warnings", "failure")
     assert [summary[name] for name in names] == [
         "20251122-example",

@@ -1,0 +1,77 @@
+"""What the loader has delivered, what it is asked for next, and how far ahead it may be.
+
+The loader is at most `prefetch_sessions` sessions ahead of the one that is streaming: they are asked for
+before the first session starts, and one more with every session that does.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from actors.domain.roles import Send
+from actors.domain.session_plan import SessionPlan
+from actors.domain.session_queue import SessionQueue
+from actors.domain.session_tape import Tape
+from protocol import topics
+from protocol.messages import LoadReport, LoadSessions, SessionBars
+
+
+class Supply:
+    """Sessions on their way from storage to the clock: history first, then the run's."""
+
+    def __init__(self, plan: SessionPlan) -> None:
+        """Have nothing yet."""
+        self._plan = plan
+        self._queue = SessionQueue(plan)
+        self._history_next = -len(plan.history)
+        self._kept = max((stream.history_sessions for stream in plan.served), default=0)
+        self.delivered: dict[int, Mapping[int, int]] = {}
+        """Bars per session and stream, of the sessions that a line of the log can still speak of."""
+
+    def on_bars(self, message: SessionBars) -> None:
+        """Take some streams of a session."""
+        self._queue.on_bars(message)
+
+    def on_report(self, message: LoadReport) -> None:
+        """Take note that a session is complete."""
+        self._queue.on_report(message)
+        self.delivered[message.session] = {load.stream: load.delivered for load in message.loads}
+
+    def ask_for_history(self) -> Iterator[Send]:
+        """Ask for all sessions before the run's first one."""
+        if self._plan.history:
+            yield Send(topics.to("loader"), LoadSessions(until=-1))
+
+    def ask_ahead(self, until: int) -> Iterator[Send]:
+        """Ask for sessions up to `until`, as far as the run goes."""
+        if until < len(self._plan.sessions):
+            yield Send(topics.to("loader"), LoadSessions(until=until))
+
+    def queued(self, session: int) -> range:
+        """Give the sessions that are loaded before `session` starts."""
+        last = min(session + self._plan.flow.prefetch_sessions, len(self._plan.sessions))
+        return range(session, last)
+
+    def is_ready_for(self, session: int) -> bool:
+        """Whether all that is loaded before `session` starts is there."""
+        queued = self.queued(session)
+        return self._queue.has(queued[0], queued[-1])
+
+    @property
+    def history_is_taken(self) -> bool:
+        """Whether every session of history has been taken."""
+        return self._history_next == 0
+
+    def take_history(self) -> Tape | None:
+        """Take the next session of history; None where there is none, or it is not there yet."""
+        index = self._history_next
+        if index == 0 or not self._queue.has(index, index):
+            return None
+        self._history_next += 1
+        return self._queue.take(index)
+
+    def take(self, session: int) -> Tape:
+        """Take a session of the run."""
+        return self._queue.take(session)
+
+    def forget(self, session: int) -> None:
+        """Let go of what only sessions up to `session` needed."""
+        self.delivered.pop(session - self._kept, None)

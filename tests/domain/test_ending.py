@@ -1,0 +1,39 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.domain.ending import Ending, Step
+from actors.domain.roles import RoleError
+
+MEMBERS = ("processor", "quality", "analysis-a")
+
+
+@given(st.permutations(MEMBERS))
+def test_in_whatever_order_members_leave_the_recorder_is_asked_after_the_last_of_them(
+    order: list[str],
+) -> None:
+    ending = Ending(MEMBERS, "recorder")
+    assert ending.advance() is Step.LEAVING
+    for actor in order:
+        assert ending.advance() is None
+        ending.on_leave(actor)
+    assert ending.advance() is Step.RECORDING
+    assert ending.advance() is None
+    ending.on_leave("recorder")
+    assert ending.advance() is Step.OVER
+    assert ending.advance() is None
+
+
+@pytest.mark.parametrize("actor", ["processor", "recorder", "stranger"])
+def test_nobody_may_leave_before_the_end(actor: str) -> None:
+    with pytest.raises(RoleError, match=f"{actor} left before the run's end, or twice"):
+        Ending(MEMBERS, "recorder").on_leave(actor)
+
+
+@pytest.mark.parametrize("actor", ["processor", "recorder", "stranger"])
+def test_who_is_not_asked_or_has_left_already_may_not_leave(actor: str) -> None:
+    ending = Ending(MEMBERS, "recorder")
+    ending.advance()
+    ending.on_leave("processor")
+    with pytest.raises(RoleError, match=actor):
+        ending.on_leave(actor)

@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.domain.grid import expected_closes, expected_opens
+from actors.domain.intervals import Interval
+from actors.domain.roles import Send
+from actors.domain.session_plan import Flow, Hours, Rules, Session, SessionPlan, Stream, Trading
+from actors.domain.supply import Supply
+from protocol.blocks import BAR_DTYPE, bar_block
+from protocol.messages import LoadReport, LoadSessions, SessionBars, StreamLoad
+
+MINUTE = 60_000_000_000
+OPEN = 1_751_463_000_000_000_000
+MINUTELY = Interval(1, "m")
+
+
+def session_of(index: int) -> Session:
+    hours = Hours(OPEN + index * 1440 * MINUTE, OPEN + (index * 1440 + 3) * MINUTE)
+    return Session(index, "2025-07-02", "full", hours.open_ns, hours.close_ns, (hours,), 0)
+
+
+def plan_of(sessions: int, history: int = 0, prefetch: int = 1, kept: int = 0) -> SessionPlan:
+    days = tuple(session_of(index) for index in range(-history, sessions))
+    return SessionPlan(
+        *(1, "test", "XNYS", "America/New_York", "2025-07-02", "2025-07-02", "/catalog", ("A",)),
+        *(days[history:], days[:history], (), (Stream(0, "A", "1m", "STREAMED", "", None, kept),)),
+        *((), (), (), (), Flow(prefetch_sessions=prefetch), Rules(), Trading(1.0, 1.0, 1.0, 1)),
+    )
+
+
+def deliver(supply: Supply, plan: SessionPlan, index: int) -> None:
+    day = plan.session(index)
+    rows = np.zeros(3, BAR_DTYPE)
+    rows["open_ts"], rows["close_ts"] = expected_opens(day, MINUTELY), expected_closes(day, MINUTELY)
+    supply.on_bars(SessionBars(index, bar_block(rows), ()))
+    supply.on_report(LoadReport(index, (StreamLoad(0, 3, 3),), 0))
+
+
+@given(st.integers(1, 12), st.integers(1, 15))
+def test_no_more_is_asked_for_than_prefetch_sessions_ahead_and_every_session_is(
+    count: int, ahead: int
+) -> None:
+    supply = Supply(plan_of(count, prefetch=ahead))
+    asked = list(supply.ask_ahead(supply.queued(0)[-1]))
+    for session in range(count):
+        asked += supply.ask_ahead(supply.queued(session)[-1] + 1)
+        assert max(untils(asked)) <= session + ahead
+    assert untils(asked) == sorted(set(untils(asked)))
+    assert max(untils(asked)) == count - 1
+
+
+def untils(asked: list[Send]) -> list[int]:
+    return [send.message.until for send in asked if isinstance(send.message, LoadSessions)]
+
+
+@pytest.mark.parametrize("history", [0, 2])
+def test_history_is_asked_for_only_where_there_is_any(history: int) -> None:
+    assert untils(list(Supply(plan_of(1, history)).ask_for_history())) == [-1] * (history > 0)
+
+
+def test_history_is_taken_in_order_as_it_comes() -> None:
+    plan = plan_of(1, history=2, kept=2)
+    supply = Supply(plan)
+    assert supply.take_history() is None
+    for index in (-2, -1):
+        assert not supply.history_is_taken
+        deliver(supply, plan, index)
+        tape = supply.take_history()
+        assert tape is not None
+        assert tape.session == index
+    assert supply.history_is_taken
+    assert supply.take_history() is None
+
+
+def test_a_session_is_ready_when_all_that_is_queued_with_it_is_there() -> None:
+    plan = plan_of(3, prefetch=2)
+    supply = Supply(plan)
+    deliver(supply, plan, 0)
+    assert not supply.is_ready_for(0)
+    deliver(supply, plan, 1)
+    assert supply.is_ready_for(0)
+    assert supply.take(0).session == 0
+
+
+@given(st.integers(0, 5))
+def test_counts_of_delivered_bars_do_not_pile_up(kept: int) -> None:
+    plan = plan_of(20, kept=kept)
+    supply = Supply(plan)
+    for session in range(20):
+        deliver(supply, plan, session)
+        supply.take(session)
+        supply.forget(session)
+        assert sorted(supply.delivered) == list(range(max(0, session - kept + 1), session + 1))
