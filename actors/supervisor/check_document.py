@@ -3,18 +3,18 @@
 That of a check is written while it is found, a line for each session, so that it may be as long as it likes.
 """
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
 
 from actors.domain.intervals import NS_PER_S
+from actors.domain.local_time import local_stamp
 from actors.domain.quality_ledger import COUNTED, rounded_score
 from actors.runtime.store import StreamHolding
+from actors.runtime.store.merging import IMPORTS
 from actors.supervisor.check_tally import CheckTally, StreamTotals
 from actors.supervisor.data_check import SessionVerdict, StreamCheck, Unchecked
 from protocol.messages import Defect, Gap
@@ -64,13 +64,6 @@ def utc_text(instant_ns: int) -> str:
     return f"{np.datetime_as_string(np.datetime64(instant_ns, 'ns'), unit=unit)}Z"  # type: ignore[call-overload]
 
 
-def local_text(instant_ns: int, timezone: str) -> str:
-    """Write 2025-07-02T11:15:00-04:00, to the microsecond where need be."""
-    seconds, rest_ns = divmod(instant_ns, NS_PER_S)
-    moment = datetime.fromtimestamp(seconds, ZoneInfo(timezone)).replace(microsecond=rest_ns // 1000)
-    return moment.isoformat()
-
-
 def _holding(holding: StreamHolding) -> Json:
     first, last = holding.first_ns, holding.last_ns
     return {
@@ -82,9 +75,19 @@ def _holding(holding: StreamHolding) -> Json:
         "files": holding.files,
         "size_bytes": holding.size_bytes,
         "synthetic": holding.note("synthetic") == "true",
-        "metadata": holding.notes,
+        "imports": list(_imports(holding)),
+        "metadata": {name: values for name, values in holding.notes.items() if name != IMPORTS},
         "damage": holding.damage,
     }
+
+
+def _imports(holding: StreamHolding) -> Iterator[Json]:
+    """Give the records of all imports; what somebody else keeps under that name is none."""
+    for text in holding.notes.get(IMPORTS, ()):
+        try:
+            yield from msgspec.json.decode(text, type=list[Json])
+        except msgspec.MsgspecError:
+            continue
 
 
 def _text(value: object) -> str:
@@ -112,8 +115,8 @@ def _gap(gap: Gap, timezone: str) -> Json:
     return {
         "from": utc_text(gap.from_ts),
         "to": utc_text(gap.to_ts),
-        "from_local": local_text(gap.from_ts, timezone),
-        "to_local": local_text(gap.to_ts, timezone),
+        "from_local": local_stamp(gap.from_ts, timezone),
+        "to_local": local_stamp(gap.to_ts, timezone),
         "count": gap.count,
     }
 
@@ -122,7 +125,7 @@ def _defect(defect: Defect, timezone: str) -> Json:
     return {
         "kind": defect.kind,
         "open": utc_text(defect.open_ts),
-        "open_local": local_text(defect.open_ts, timezone),
+        "open_local": local_stamp(defect.open_ts, timezone),
         "file": defect.file,
         "row": defect.row,
         "detail": defect.detail,

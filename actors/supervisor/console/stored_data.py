@@ -9,8 +9,9 @@ from typing import Final
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from actors.domain.local_time import local_stamp
 from actors.runtime.store import StreamHolding
-from actors.supervisor.check_document import local_text, utc_text
+from actors.supervisor.check_document import utc_text
 from actors.supervisor.check_tally import CheckTally, Found, FoundDefect, FoundGap, StreamTotals
 from actors.supervisor.console.layout import Cell, facts, section, table
 from actors.supervisor.console.text import DASH, WHOLE, clean, count, listing, percent, plural
@@ -245,7 +246,7 @@ def _name(stream: StreamHolding | StreamCheck | Unchecked) -> str:
 
 def _local(timezone: str, instant_ns: int) -> str:
     """Write 2025-07-02 11:15:00 as the exchange's clocks say."""
-    return local_text(instant_ns, timezone)[:19].replace("T", " ")
+    return local_stamp(instant_ns, timezone)[:19].replace("T", " ")
 
 
 def _more(rest: int, what: str) -> Iterator[Text]:
