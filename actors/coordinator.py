@@ -263,6 +263,7 @@ class Coordinator:
         self._load(self._supply.take(self._session.index))
 
     def _leave_streaming(self) -> Iterator[Effect]:
+        self._account.lag_ns = max(self._account.lag_ns, self._cutter.lag_ns)
         yield from self._lines.streaming_ends(self._session, self._count)
 
     def _leave_session(self) -> Iterator[Effect]:

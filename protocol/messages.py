@@ -323,6 +323,8 @@ class Finished(Message, frozen=True):
     phase_wall_ns: Mapping[Label, Count]
     streams: tuple["StreamTotal", ...]
     suppressed: Count
+    lag_ns: Count
+    """How far the clock fell behind its deadlines, at worst; 0 where there are none."""
 
 
 class StreamTotal(Part, frozen=True):

@@ -283,6 +283,7 @@ def test_a_late_wake_releases_all_that_is_due_and_later_deadlines_do_not_move() 
     desk.wake()
     assert desk.is_done
     assert [report.lag_ns for report in desk.sent(SessionReport)] == [5 * MINUTE]
+    assert [finished.lag_ns for finished in desk.sent(Finished)] == [5 * MINUTE]
 
 
 def test_history_is_not_paced() -> None:

@@ -66,6 +66,7 @@ class Account:
         self.base_bars = 0
         """Base bars launched, history included."""
         self.suppressed = 0
+        self.lag_ns = 0
         """Derived bars held back for want of coverage, without those of history."""
 
     def add_raw(self, window: RawWindow) -> None:
@@ -118,4 +119,5 @@ class Account:
             phase_wall_ns=dict(self._phase_wall_ns),
             streams=totals,
             suppressed=self.suppressed,
+            lag_ns=self.lag_ns,
         )

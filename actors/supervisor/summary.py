@@ -66,6 +66,7 @@ def build_summary(plan: SessionPlan, finished: Finished | None, outcome: Outcome
         "bars_per_s": _rate(finished, outcome.wall_s),
         "peak_rss_bytes": dict(outcome.peak_rss_bytes),
         "cpu_s": {actor: round(used_ns / NS_PER_S, 3) for actor, used_ns in outcome.cpu_ns.items()},
+        "max_lag_s": round(finished.lag_ns / NS_PER_S, 6) if finished else None,
         "restarts": outcome.restarts,
         "suppressed_derived": finished.suppressed if finished else None,
         "warnings": list(_warnings(plan)),

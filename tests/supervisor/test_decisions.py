@@ -48,6 +48,7 @@ FINISHED = Finished(
     phase_wall_ns={},
     streams=(),
     suppressed=0,
+    lag_ns=0,
 )
 CUT_SHORT = Finished(
     interrupted=True,
@@ -59,6 +60,7 @@ CUT_SHORT = Finished(
     phase_wall_ns={},
     streams=(),
     suppressed=0,
+    lag_ns=0,
 )
 STARTED = begin({name: name.partition("-")[0] for name in ACTORS}, START_NS, STALL_S)
 GREETINGS = [Greeted(name, pid) for pid, name in enumerate(ACTORS, start=100)]

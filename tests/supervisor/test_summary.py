@@ -82,6 +82,7 @@ FINISHED = Finished(
         StreamTotal(3, 197, 0, 0, 0, 0, 0, 0),
     ),
     suppressed=4,
+    lag_ns=1_500_000,
 )
 OUTCOME = Outcome(
     run="20251122-example",
@@ -143,6 +144,7 @@ def test_figures_of_the_run_itself() -> None:
     assert summary["bars_per_s"] == 3950.0
     assert summary["peak_rss_bytes"] == {"loader": 10, "coordinator": 20}
     assert summary["cpu_s"] == {"loader": 1.235}
+    assert summary["max_lag_s"] == 0.0015
     names = ("run", "status", "exit_code", "restarts", "warnings", "failure")
     assert [summary[name] for name in names] == [
         "20251122-example",

@@ -42,6 +42,7 @@ def finished(plan: SessionPlan, **changes: object) -> Finished:
         "phase_wall_ns": {"Streaming": 480_000_000, "Initialization": 1_000},
         "streams": totals,
         "suppressed": 0,
+        "lag_ns": 0,
     }
     return Finished(**fields | changes)
 
