@@ -3,8 +3,8 @@
 import json
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack, nullcontext, redirect_stdout
-from dataclasses import dataclass, field
+from contextlib import ExitStack, nullcontext, redirect_stdout, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -30,7 +30,7 @@ from actors.supervisor.post_mortem import examine
 from actors.supervisor.run_folder import RunFolder, RunFolderError, environment, remove_stale_sockets
 from actors.supervisor.salvage import salvage_tables
 from actors.supervisor.status import RunStatus
-from actors.supervisor.summary import Json, Outcome, build_summary
+from actors.supervisor.summary import Failure, Json, Outcome, build_summary
 from actors.supervisor.verdict import Verdict
 from actors.supervisor.watch import Show, Watch
 from protocol.errors import ProtocolError
@@ -63,6 +63,8 @@ def launch(config_path: Path, overrides: Overrides, options: LaunchOptions) -> E
             folder = _make_folder(options, config)
             try:
                 return _Launch(plan, folder, options, began_ns).run(config, interrupts)
+            except RunFolderError as error:
+                raise ConfigError(None, (Problem("run folder", str(error)),)) from error
             finally:
                 folder.close()
 
@@ -117,7 +119,7 @@ class _Launch:
                 self._screen.stop()
             summary = self._conclude(verdict, log)
         self._report(summary)
-        return verdict.exit_code
+        return ExitCode(summary["exit_code"])
 
     def _write_down(self, config: SessionConfig) -> None:
         """Keep what the run is made from, while the actors start."""
@@ -140,7 +142,7 @@ class _Launch:
 
     def _start(self, interrupts: Interrupts, log: ActorLog, stack: ExitStack) -> Callable[[Show], Verdict]:
         """Start the actors; what is given back runs them to the end, and `stack` sees to it that they end."""
-        self._places.plan.write_bytes(msgspec.json.encode(self._plan))
+        self._folder.write_plan(msgspec.json.encode(self._plan))
         if self._options.inline:
             return InlinePipeline(self._plan, self._places, interrupts, self._watch).run
         pipeline = Pipeline(self._plan, self._places, interrupts, log, self._watch)
@@ -164,7 +166,9 @@ class _Launch:
             self._write_status(status)
 
     def _write_status(self, status: RunStatus) -> None:
-        self._folder.write_json("status.json", msgspec.to_builtins(status))
+        """Write the snapshot; where there is no room for it, the summary will say so."""
+        with suppress(RunFolderError):
+            self._folder.write_json("status.json", msgspec.to_builtins(status))
 
     def _conclude(self, verdict: Verdict, log: ActorLog) -> Json:
         """Write what the run came to, after a failure from the journal."""
@@ -187,10 +191,22 @@ class _Launch:
             cpu_ns=self._watch.cpu_ns(),
             failure=failure,
         )
+        summary = self._keep_summary(verdict, outcome, log)
+        self._write_status(msgspec.structs.replace(verdict.last, state=summary["status"]))
+        log.write("INFO", f"The run ended: {summary['status']}, exit code {summary['exit_code']}")
+        return summary
+
+    def _keep_summary(self, verdict: Verdict, outcome: Outcome, log: ActorLog) -> Json:
+        """Write the summary; a run whose summary cannot be written has failed."""
         summary = build_summary(self._plan, verdict.finished, outcome)
-        self._folder.write_json("summary.json", summary)
-        self._write_status(msgspec.structs.replace(verdict.last, state=verdict.word))
-        log.write("INFO", f"The run ended: {verdict.word}, exit code {int(verdict.exit_code)}")
+        try:
+            self._folder.write_json("summary.json", summary)
+        except RunFolderError as error:
+            log.write("ERROR", str(error))
+            failure = outcome.failure or Failure(actor=None, reason=str(error))
+            code = outcome.exit_code or ExitCode.ACTOR_FAILED
+            outcome = replace(outcome, status="failed", exit_code=code, failure=failure)
+            return build_summary(self._plan, verdict.finished, outcome)
         return summary
 
     def _salvage(self, log: ActorLog) -> bool:

@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -72,6 +73,19 @@ class RunFolder:
         """The folder's name, which names the run."""
         return self.places.folder.name
 
+    def write_plan(self, content: bytes) -> None:
+        """Write the plan that the actors read, beside the sockets.
+
+        Raises RunFolderError.
+        """
+        try:
+            self.places.plan.write_bytes(content)
+        except OSError as error:
+            raise RunFolderError(
+                f"the plan cannot be written to {self.places.sockets} ({error.strerror}): "
+                "make room there, or set TMPDIR to another folder"
+            ) from error
+
     def become_latest(self) -> None:
         """Point `latest` at this run; relative, so that the folder can be moved.
 
@@ -90,8 +104,17 @@ class RunFolder:
             ) from error
 
     def write_json(self, name: str, content: Any) -> None:  # noqa: ANN401  (whatever JSON can hold)
-        """Write a JSON file, whole or not at all."""
-        write_atomically(self.places.folder / name, json.dumps(content, indent=2).encode() + b"\n")
+        """Write a JSON file, whole or not at all.
+
+        Raises RunFolderError.
+        """
+        try:
+            write_atomically(self.places.folder / name, json.dumps(content, indent=2).encode() + b"\n")
+        except OSError as error:
+            raise RunFolderError(
+                f"{name} cannot be written to the run folder ({error.strerror}): "
+                "make room there, or choose another folder with --runs DIR"
+            ) from error
 
     def remove(self) -> None:
         """Undo it all: nothing was run."""
@@ -108,8 +131,13 @@ class RunFolder:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file under a temporary name and rename it."""
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def environment() -> Mapping[str, Any]:
