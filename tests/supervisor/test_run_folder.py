@@ -168,7 +168,7 @@ def test_a_write_that_fails_leaves_the_old_version(tmp_path: Path, run: RunFolde
     with pytest.raises(TypeError):
         run.write_json("status.json", {"state": object()})
     (run.places.folder / ".status.json.tmp").mkdir()
-    with pytest.raises(RunFolderError, match="status.json cannot be written to the run folder"):
+    with pytest.raises(RunFolderError, match=r"status\.json cannot be written to the run folder"):
         run.write_json("status.json", {"state": "done"})
     assert json.loads((run.places.folder / "status.json").read_text()) == {"state": "running"}
     assert tmp_path.exists()
