@@ -389,7 +389,7 @@ def verdict(exchange: Exchange) -> Finished:
 
 def outcome(exchange: Exchange) -> tuple[Any, ...]:
     """Tell what may not depend on how a run was played."""
-    done = msgspec.structs.replace(verdict(exchange), phase_wall_ns={})
+    done = msgspec.structs.replace(verdict(exchange), phase_wall_ns={}, lag_ns=0)
     return done, [diary.pages for diary in exchange.diaries]
 
 
