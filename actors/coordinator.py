@@ -16,7 +16,7 @@ from actors.domain.ending import Ending, Step
 from actors.domain.phase_lines import PhaseLines
 from actors.domain.roles import Done, Effect, Log, RoleError, Send, Wake
 from actors.domain.sealing import seal
-from actors.domain.session_flow import StepLines, flow, phase_line
+from actors.domain.session_flow import TAG, StepLines, flow, phase_line
 from actors.domain.session_plan import SessionPlan
 from actors.domain.session_tape import Tape
 from actors.domain.supply import Supply
@@ -150,7 +150,7 @@ class Coordinator:
 
     def _on_load_failed(self, message: LoadFailed) -> Iterator[Effect]:
         """Say it here too; the loader itself reports to the supervisor and ends the run."""
-        yield Log("ERROR", f"[SESSION_FLOW] PHASE_3.2.ERROR: {message.reason}")
+        yield Log("ERROR", f"{TAG}PHASE_3.2.ERROR: {message.reason}")
 
     def _on_derived(self, message: Derived) -> Iterator[Effect]:
         self._barrier.on_derived(message)
@@ -263,7 +263,6 @@ class Coordinator:
         self._load(self._supply.take(self._session.index))
 
     def _leave_streaming(self) -> Iterator[Effect]:
-        self._account.lag_ns = max(self._account.lag_ns, self._cutter.lag_ns)
         yield from self._lines.streaming_ends(self._session, self._count)
 
     def _leave_session(self) -> Iterator[Effect]:
@@ -322,7 +321,8 @@ class Coordinator:
         yield Send(topics.CONTROL, StreamClosed())
 
     def _conclude(self) -> Iterator[Effect]:
-        finished = self._account.finished(interrupted=self._interrupted)
+        lag_ns = self._cutter.worst_lag_ns
+        finished = self._account.finished(interrupted=self._interrupted, lag_ns=lag_ns)
         yield Send(topics.command(self.name), finished)
         yield Done()
 

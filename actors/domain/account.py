@@ -66,7 +66,6 @@ class Account:
         self.base_bars = 0
         """Base bars launched, history included."""
         self.suppressed = 0
-        self.lag_ns = 0
         """Derived bars held back for want of coverage, without those of history."""
 
     def add_raw(self, window: RawWindow) -> None:
@@ -106,7 +105,7 @@ class Account:
         """Make the last message of the stream."""
         return RunEnd(self.windows, self._data.hexdigest(), self._stream.hexdigest())
 
-    def finished(self, *, interrupted: bool) -> Finished:
+    def finished(self, *, interrupted: bool, lag_ns: int) -> Finished:
         """Make the verdict for the supervisor."""
         totals = self._tally.totals()
         return Finished(
@@ -119,5 +118,5 @@ class Account:
             phase_wall_ns=dict(self._phase_wall_ns),
             streams=totals,
             suppressed=self.suppressed,
-            lag_ns=self.lag_ns,
+            lag_ns=lag_ns,
         )

@@ -29,6 +29,8 @@ class WindowCutter:
         self._next = 0
         self.lag_ns = 0
         """How far the current session fell behind its deadlines, at worst."""
+        self.worst_lag_ns = 0
+        """The same over all sessions so far."""
 
     @property
     def is_empty(self) -> bool:
@@ -48,6 +50,7 @@ class WindowCutter:
             return None
         if self._paced:
             self.lag_ns = max(self.lag_ns, now_ns - self.due_at())
+            self.worst_lag_ns = max(self.worst_lag_ns, self.lag_ns)
         window = self._tape.cut(seq, self._next, stop)
         self._next = stop
         return window

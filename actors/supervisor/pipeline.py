@@ -96,8 +96,15 @@ class Pipeline:
                 elif self._is_known(arrival):
                     self._take(arrival.message)
         except SequenceGap as gap:
-            actor = topics.sender_of(gap.channel)
+            self._on_gap(gap)
+
+    def _on_gap(self, gap: SequenceGap) -> None:
+        """Blame one of our actors for what it lost; a stranger's numbers are nobody's trouble."""
+        actor = topics.sender_of(gap.channel)
+        if actor in self._roles:
             self._apply(decisions.Complained(actor, ExitCode.ACTOR_FAILED, str(gap)))
+        else:
+            self._log.write("WARNING", f"Dropped: {gap}")
 
     def _is_known(self, envelope: Envelope) -> bool:
         """Whether a message is from one of our actors, and says so."""

@@ -72,9 +72,9 @@ def test_who_leaves_with_another_count_has_lost_something(windows: int, bars: in
 
 def test_signals_count_per_actor_and_those_who_gave_none_count_0() -> None:
     kept = account()
-    before = kept.finished(interrupted=False)
+    before = kept.finished(interrupted=False, lag_ns=0)
     kept.add_signals(Signals("analysis-b", 0, (SIGNAL, SIGNAL)))
-    after = kept.finished(interrupted=False)
+    after = kept.finished(interrupted=False, lag_ns=0)
     assert (before.signals, after.signals) == (
         {"analysis-a": 0, "analysis-b": 0},
         {"analysis-a": 0, "analysis-b": 2},
@@ -87,7 +87,7 @@ def test_the_verdict_has_base_bars_digests_and_the_wall_time_of_phases() -> None
     kept = account()
     kept.add_phase("streaming", 5)
     kept.add_phase("streaming", 7)
-    finished = kept.finished(interrupted=True)
+    finished = kept.finished(interrupted=True, lag_ns=0)
     assert (finished.interrupted, finished.bars, finished.phase_wall_ns) == (True, 3, {"streaming": 12})
     end = kept.run_end()
     assert (end.windows, end.data_digest, end.stream_digest) == (
