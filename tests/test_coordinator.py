@@ -286,6 +286,14 @@ def test_a_late_wake_releases_all_that_is_due_and_later_deadlines_do_not_move() 
     assert [finished.lag_ns for finished in desk.sent(Finished)] == [5 * MINUTE]
 
 
+def test_a_run_that_is_stopped_while_late_says_how_late_it_was() -> None:
+    desk = Desk(plan_of(Flow(speed=1.0), history=0, sessions=1)).begin()
+    desk.at(3 * MINUTE)
+    desk.wake()
+    desk.say(Stop("enough"))
+    assert [finished.lag_ns for finished in desk.sent(Finished)] == [2 * MINUTE]
+
+
 def test_history_is_not_paced() -> None:
     desk = Desk(plan_of(Flow(speed=1.0))).begin()
     assert [window.session for window in desk.sent(RawWindow)] == [-1, 0]
