@@ -167,11 +167,20 @@ def remove_stale_sockets() -> None:
 
 def _new_folder(runs: Path, session_name: str) -> Path:
     slug = re.sub(r"[^a-z0-9]+", "-", session_name.lower()).strip("-")[:40].strip("-") or "run"
-    name = f"{clock.now_utc():%Y%m%d-%H%M%S}-{slug}-{secrets.token_hex(2)}"
-    folder = runs.absolute() / name
+    runs.mkdir(parents=True, exist_ok=True)
+    folder = _unused_folder(runs.absolute(), f"{clock.now_utc():%Y%m%d-%H%M%S}-{slug}")
     for part in ("logs", "journal", "tables"):
-        (folder / part).mkdir(parents=True)
+        (folder / part).mkdir()
     return folder
+
+
+def _unused_folder(runs: Path, stem: str) -> Path:
+    """Make a folder of its own, whatever else starts in the same second."""
+    while True:
+        folder = runs / f"{stem}-{secrets.token_hex(2)}"
+        with suppress(FileExistsError):
+            folder.mkdir()
+            return folder
 
 
 def _words(error: OSError) -> str:

@@ -19,6 +19,7 @@ from actors.supervisor.run_folder import (
     STALE_S,
     RunFolder,
     RunFolderError,
+    _unused_folder,
     environment,
     remove_stale_sockets,
     write_atomically,
@@ -76,6 +77,12 @@ def test_any_session_name_makes_a_plain_folder_name(tmp_path: Path, session_name
     match = NAME.fullmatch(run.name)
     assert match is not None
     assert len(match["slug"]) <= 40
+
+
+def test_runs_that_start_in_the_same_second_each_get_a_folder(tmp_path: Path) -> None:
+    """Of 1000 endings of four hex digits some are drawn twice, as good as always."""
+    folders = [_unused_folder(tmp_path, "20250702-120000-same") for _ in range(1000)]
+    assert len(set(folders)) == len(list(tmp_path.glob("20250702-*"))) == 1000
 
 
 @pytest.mark.parametrize(
