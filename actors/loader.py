@@ -72,7 +72,7 @@ class Loader:
         batch = _Batch()
         before = self._plan.session_before(session.index)
         for stream in self._plan.base_streams:
-            if session.index >= -stream.history_sessions:
+            if stream.is_read_in(session.index):
                 rows, screened = self._readers[stream.id].read(session, before)
                 self.bars += len(screened.bars)
                 batch.add(stream, rows, screened)

@@ -163,6 +163,8 @@ def _session(table: CalendarTable, row: int, index: int) -> Session:
         close_ns=int(table.closes[row]),
         parts=_parts(table, row),
         previous_close_ns=_previous_close_ns(table, row),
+        ordinal=row,
+        next_date=str(table.days[row + 1]) if row + 1 < len(table) else "",
     )
 
 

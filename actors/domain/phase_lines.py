@@ -76,7 +76,7 @@ class PhaseLines:
 
     def trailing(self, session: Session, stream: Stream) -> range:
         """Give the indices of the sessions that are a stream's history before `session`."""
-        oldest = max(session.index - stream.history_sessions, -len(self._plan.history))
+        oldest = max(session.index - stream.sessions_read, -len(self._plan.history))
         return range(oldest, session.index)
 
     def _load_lines(

@@ -205,7 +205,7 @@ class QualityLedger:
 
     def start_session(self, session: Session) -> None:
         """Set every counter to 0, for the streams that are read in this session, grouped by their grid."""
-        read = [stream for stream in self._plan.base_streams if session.index >= -stream.history_sessions]
+        read = [stream for stream in self._plan.base_streams if stream.is_read_in(session.index)]
         self._ledgers = tuple(_ledgers(read, assumed=is_assumed(self._plan, session)))
         for ledger in self._ledgers:
             ledger.start_session(session)

@@ -16,6 +16,8 @@ from protocol.messages import Level
 PLAN_VERSION: Final = 1
 Label = Literal["STREAMED", "GENERATED", "IGNORED"]
 Unit = Literal["bars", "sessions"]
+PartKind = Literal["regular", "pre", "post"]
+"""Regular hours, and the extended ones before and after them."""
 
 
 class PlanPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,6 +29,9 @@ class Hours(PlanPart, frozen=True):
 
     open_ns: int
     close_ns: int
+    kind: PartKind = "regular"
+    anchor_ns: int | None = None
+    """From where bins within it are counted; None is its own open."""
 
 
 class Session(PlanPart, frozen=True):
@@ -42,6 +47,15 @@ class Session(PlanPart, frozen=True):
     """One, or more where there are breaks."""
     previous_close_ns: int
     """The close of the session before; rows stored between it and the open are outside the session."""
+    ordinal: int = 0
+    """How many sessions the calendar has before this one, counted from 1990 or from its own first day."""
+    next_date: str = ""
+    """The date of the session after this one; empty where the calendar ends."""
+
+    @property
+    def regular(self) -> tuple[Hours, ...]:
+        """The parts that are regular hours; there is at least one."""
+        return tuple(part for part in self.parts if part.kind == "regular")
 
 
 class Stream(PlanPart, frozen=True):
@@ -56,6 +70,21 @@ class Stream(PlanPart, frozen=True):
     """For GENERATED: the id of the stream it is computed from."""
     history_sessions: int = 0
     """How many trailing sessions are kept before each session."""
+    lead_sessions: int = 0
+    """For STREAMED: how many sessions before those are read too, in which longer bars begin."""
+    skipped: tuple[int, ...] = ()
+    """For STREAMED: the sessions of the run that are left out, for want of stored bars."""
+    filled_from: str = ""
+    """For STREAMED: the stored finer interval from which missing bars are rebuilt; empty where none are."""
+
+    @property
+    def sessions_read(self) -> int:
+        """How many sessions before the run's first are read."""
+        return self.history_sessions + self.lead_sessions
+
+    def is_read_in(self, session: int) -> bool:
+        """Whether a STREAMED stream is read in the session of this index."""
+        return session >= -self.sessions_read and session not in self.skipped
 
     @property
     def length_ns(self) -> int:

@@ -22,7 +22,7 @@ class Supply:
         self._plan = plan
         self._queue = SessionQueue(plan)
         self._history_next = -len(plan.history)
-        self._kept = max((stream.history_sessions for stream in plan.served), default=0)
+        self._kept = max((stream.sessions_read for stream in plan.served), default=0)
         self.delivered: dict[int, Mapping[int, int]] = {}
         """Bars per session and stream, of the sessions that a line of the log can still speak of."""
 

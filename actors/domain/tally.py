@@ -30,7 +30,7 @@ class Tally:
         """The last step of the session that has not ended yet."""
         self._sessions: dict[int, dict[int, tuple[int, int]]] = {}
         """Expected and missing bars per base stream, of the sessions that a trailing window reaches."""
-        self._kept = max((stream.history_sessions for stream in plan.served), default=0)
+        self._kept = max((stream.sessions_read for stream in plan.served), default=0)
         self.published_bars = 0
         """Rows of all sealed windows, history included."""
 
@@ -61,7 +61,7 @@ class Tally:
         found = [
             self._sessions[index][stream.id if stream.base is None else stream.base]
             for stream in self._streams
-            for index in range(session - stream.history_sessions, session)
+            for index in range(session - stream.sessions_read, session)
             if index in self._sessions
         ]
         return score(sum(expected for expected, _ in found), sum(missing for _, missing in found))

@@ -48,7 +48,7 @@ class StockTaker:
         history_bars = dict.fromkeys((stream.id for stream in self._streams), 0)
         for stream in self._streams:
             if stream.label == "STREAMED":
-                kept = history[len(history) - stream.history_sessions :]
+                kept = history[len(history) - stream.sessions_read :]
                 stored += self._count_history(stream, kept, history_bars)
                 stored += self._count_run(stream, sessions)
         return Inventory(tuple(stored), history_bars)

@@ -138,7 +138,7 @@ def _covers(table: CalendarTable) -> str:
 def _history(
     table: CalendarTable, sessions: tuple[Session, ...], streams: Iterable[Stream]
 ) -> tuple[Session, ...]:
-    count = max((stream.history_sessions for stream in streams if stream.label != "IGNORED"), default=0)
+    count = max((stream.sessions_read for stream in streams if stream.label != "IGNORED"), default=0)
     try:
         return sessions_before(table, date.fromisoformat(sessions[0].date), count)
     except OutsideCalendar as error:
