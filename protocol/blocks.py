@@ -110,6 +110,14 @@ class TimeBlock(Block, frozen=True):
         check_length(self, 8)
 
 
+class FloatBlock(Block, frozen=True):
+    """A block of little-endian float64 numbers; NaN where there is none."""
+
+    def __post_init__(self) -> None:
+        """Refuse a length that does not match `n`."""
+        check_length(self, 8)
+
+
 def check_length(block: Block, itemsize: int) -> None:
     """Raise ValueError where the bytes are not exactly `n` records."""
     if len(block.records) != block.n * itemsize:
@@ -132,6 +140,11 @@ def as_times(block: TimeBlock) -> npt.NDArray[np.int64]:
     return np.frombuffer(block.records, dtype="<i8")
 
 
+def as_floats(block: FloatBlock) -> npt.NDArray[np.float64]:
+    """View a block as read-only float64 of shape (n,)."""
+    return np.frombuffer(block.records, dtype="<f8")
+
+
 def bar_block(bars: Bars) -> BarBlock:
     """Pack bars of shape (n,) into a block."""
     return BarBlock(n=len(bars), records=bars.tobytes())
@@ -152,5 +165,11 @@ def time_block(times_ns: npt.NDArray[np.int64]) -> TimeBlock:
     return TimeBlock(n=len(times_ns), records=times_ns.astype("<i8", copy=False).tobytes())
 
 
+def float_block(values: npt.NDArray[np.float64]) -> FloatBlock:
+    """Pack numbers of shape (n,) into a block."""
+    return FloatBlock(n=len(values), records=values.astype("<f8", copy=False).tobytes())
+
+
 NO_BARS: Final = BarBlock(n=0, records=b"")
 NO_QUALITY: Final = QualityBlock(n=0, records=b"")
+NO_FLOATS: Final = FloatBlock(n=0, records=b"")

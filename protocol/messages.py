@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from protocol.blocks import BarBlock, QualityBlock, TimeBlock
+from protocol.blocks import BarBlock, FloatBlock, QualityBlock, TimeBlock
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Instant = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -87,6 +87,19 @@ class Signal(Part, frozen=True):
     reason: Text
 
 
+class Figure(Part, frozen=True):
+    """A historical indicator of one symbol, as it stands for a session."""
+
+    key: Label
+    symbol: Label
+    fields: tuple[Label, ...]
+    """What the values are called where they are different things, such as `high` and `low`."""
+    values: FloatBlock
+    """One; one per field; or one per minute of the session's regular hours. Empty where there is a reason."""
+    reason: Label
+    """Why there is no value; empty where there is one."""
+
+
 # from loader to coordinator (ingest)
 
 
@@ -144,6 +157,8 @@ class SealedWindow(Message, frozen=True):
     quality: QualityBlock
     gaps: tuple[Gap, ...]
     defects: tuple[Defect, ...]
+    figures: tuple[Figure, ...] = ()
+    """The session's historical indicators; only in its first window."""
 
 
 class Signals(Message, frozen=True):
@@ -231,6 +246,8 @@ class Derived(Message, frozen=True):
     block: BarBlock
     suppressed: Count
     """Derived bars held back for want of coverage, in this window."""
+    figures: tuple[Figure, ...] = ()
+    """The session's historical indicators; only in its first window."""
 
 
 class Quality(Message, frozen=True):

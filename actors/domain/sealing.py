@@ -25,6 +25,7 @@ def seal(flight: Flight) -> SealedWindow:
         quality=quality.quality,
         gaps=quality.gaps,
         defects=window.defects,
+        figures=derived.figures,
     )
 
 

@@ -12,8 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.domain.digest import DataDigest, SignalsDigest, StreamDigest
-from protocol.blocks import BAR_DTYPE, DEFECT_KINDS, QUALITY_DTYPE, BarBlock, QualityBlock, TimeBlock
-from protocol.messages import Defect, Gap, RawWindow, SealedWindow, Signal
+from protocol.blocks import (
+    BAR_DTYPE,
+    DEFECT_KINDS,
+    QUALITY_DTYPE,
+    BarBlock,
+    FloatBlock,
+    QualityBlock,
+    TimeBlock,
+)
+from protocol.messages import Defect, Figure, Gap, RawWindow, SealedWindow, Signal
 
 EXAMPLES = settings(max_examples=40, deadline=None)
 INSTANTS = st.integers(-(2**63), 2**63 - 1)
@@ -252,3 +260,24 @@ def signals_digest(**signals: list[Signal]) -> str:
 
 def step_with(session: int = 0, gaps: tuple[Gap, ...] = (), defects: tuple[Defect, ...] = ()) -> Step:
     return Step(session, bytes(8), (bytes(BAR_BYTES),), (), gaps, defects)
+
+
+@EXAMPLES
+@given(steps=RUNS, bit=st.integers(0, 63))
+def test_figures_count_where_there_are_any(steps: list[Step], bit: int) -> None:
+    values = FloatBlock(1, bytes(8))
+    figure = Figure("avg_volume_20d", "AAPL", (), values, "")
+    changed = msgspec.structs.replace(figure, values=FloatBlock(1, flipped(values.records, bit)))
+    runs = [(), (figure,), (changed,), (figure, figure)]
+    found = {digest_with(steps, figures) for figures in runs}
+    assert len(found) == len(runs)
+    assert digest_with(steps, ()) == stream_digest(steps)
+
+
+def digest_with(steps: Sequence[Step], figures: tuple[Figure, ...]) -> str:
+    """Digest a run whose first window has figures."""
+    digest = StreamDigest()
+    for sealed in windows(steps, ()):
+        own = figures if sealed.seq == 0 else ()
+        digest.update(msgspec.structs.replace(sealed, figures=own))
+    return digest.hexdigest()

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol import blocks, codec, messages, topics
-from protocol.blocks import BAR_DTYPE, QUALITY_DTYPE, BarBlock, Block, QualityBlock, TimeBlock
+from protocol.blocks import BAR_DTYPE, QUALITY_DTYPE, BarBlock, Block, FloatBlock, QualityBlock, TimeBlock
 from protocol.codec import HEADER, MAX_FRAME_BYTES, Stamp, decode, encode
 from protocol.errors import ForeignFrame, FrameTooLarge, MalformedFrame, ProtocolError
 from protocol.messages import Ack, Leave, Message, RawWindow, SessionBars, Signal
 from protocol.version import PROTOCOL_VERSION
 
 RUN = 7
-ITEM_BYTES = {BarBlock: BAR_DTYPE.itemsize, QualityBlock: QUALITY_DTYPE.itemsize, TimeBlock: 8}
+ITEM_BYTES = {BarBlock: BAR_DTYPE.itemsize, QualityBlock: QUALITY_DTYPE.itemsize, TimeBlock: 8, FloatBlock: 8}
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,31}", fullmatch=True)
 STAMPS = st.builds(
     Stamp,
