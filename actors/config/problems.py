@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, get_args
+from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -120,9 +120,12 @@ def _known_keys(location: Location, model: type[BaseModel]) -> str:
 
 
 def _section_at(location: Location, model: type[BaseModel]) -> type[BaseModel]:
-    for part in location:
-        if isinstance(part, str):
-            model = next(_sections_in(model.model_fields[part].annotation))
+    parts = (part for part in location if isinstance(part, str))
+    for part in parts:
+        annotation = model.model_fields[part].annotation
+        model = next(_sections_in(annotation))
+        if get_origin(annotation) is dict:
+            next(parts, None)  # a key of the user's own
     return model
 
 

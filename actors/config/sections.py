@@ -18,6 +18,7 @@ from actors.config.fields import (
     Symbols,
     SymbolSelection,
 )
+from actors.config.historical import HistoricalFigureConfig, HistoricalIndicatorConfig, HistoricalName
 from actors.domain.indicator_key import indicator_key
 from actors.domain.indicator_params import problems
 from actors.domain.intervals import Interval
@@ -72,7 +73,9 @@ class HistoricalConfig(Section):
         default=True, description="Measure the quality of history; false assumes 100."
     )
     data: tuple[HistoricalDataConfig, ...] = Field(default=(), description="Trailing windows.")
-    indicators: dict[str, JsonValue] = Field(default={}, description="Accepted; not served yet.")
+    indicators: dict[HistoricalName, HistoricalIndicatorConfig] = Field(
+        default={}, description="What is computed from trailing sessions, by a name of your own."
+    )
 
 
 class GapFillerConfig(Section):
@@ -130,11 +133,22 @@ def _check_keys(indicators: tuple[IndicatorConfig, ...]) -> tuple[IndicatorConfi
     return indicators
 
 
+def _check_historical_keys(
+    figures: tuple[HistoricalFigureConfig, ...],
+) -> tuple[HistoricalFigureConfig, ...]:
+    """Refuse a second one that strategies would ask for by the same key."""
+    keys = [figure.key for figure in figures]
+    for index, key in enumerate(keys):
+        if key in keys[:index]:
+            raise Misfit((index,), f"{key} is there twice; remove one")
+    return figures
+
+
 class IndicatorsConfig(Section):
     """Indicators that are served beside the bars."""
 
     session: Annotated[tuple[IndicatorConfig, ...], AfterValidator(_check_keys)] = ()
-    historical: tuple[dict[str, JsonValue], ...] = Field(default=(), description="Accepted; not served yet.")
+    historical: Annotated[tuple[HistoricalFigureConfig, ...], AfterValidator(_check_historical_keys)] = ()
 
 
 class StrategyConfig(Section):
@@ -148,6 +162,16 @@ class StrategyConfig(Section):
     on_error: Literal["stop", "skip"] = Field(
         default="stop", description="When it raises: stop the run, or skip what it raised on and go on."
     )
+
+
+def _check_selection(
+    apply_to: str | tuple[str, ...], symbols: tuple[str, ...], where: tuple[str | int, ...]
+) -> None:
+    """Refuse a symbol that is not among those of the session, which are none where they are wrong."""
+    for position, symbol in enumerate(() if apply_to == "all" or not symbols else apply_to):
+        if symbol not in symbols:
+            where = (*where, "apply_to", position)
+            raise Misfit(where, f"{symbol} is not among session_data_config.symbols")
 
 
 class SessionDataConfig(Section):
@@ -166,12 +190,23 @@ class SessionDataConfig(Section):
     @classmethod
     def _apply_to_known_symbols(cls, historical: HistoricalConfig, info: ValidationInfo) -> HistoricalConfig:
         symbols = info.data.get("symbols", ())
-        for index, window in enumerate(historical.data if symbols else ()):
-            for position, symbol in enumerate(() if window.apply_to == "all" else window.apply_to):
-                if symbol not in symbols:
-                    where = ("data", index, "apply_to", position)
-                    raise Misfit(where, f"{symbol} is not among session_data_config.symbols")
+        for index, window in enumerate(historical.data):
+            _check_selection(window.apply_to, symbols, ("data", index))
+        for name, indicator in historical.indicators.items():
+            _check_selection(indicator.apply_to, symbols, ("indicators", name))
         return historical
+
+    @field_validator("indicators")
+    @classmethod
+    def _check_historical(cls, indicators: IndicatorsConfig, info: ValidationInfo) -> IndicatorsConfig:
+        own = info.data["historical"].indicators if "historical" in info.data else {}
+        for index, figure in enumerate(indicators.historical):
+            where = ("historical", index)
+            _check_selection(figure.apply_to, info.data.get("symbols", ()), where)
+            if figure.key in own:
+                there = f"session_data_config.historical.indicators.{figure.key}"
+                raise Misfit(where, f"{figure.key} is already the name of {there}; rename that")
+        return indicators
 
     @field_validator("strategies")
     @classmethod

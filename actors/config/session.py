@@ -137,7 +137,6 @@ def _masked(value: JsonValue) -> JsonValue:
 
 def _unserved(config: SessionConfig) -> Iterator[tuple[str, str]]:
     yield from _unserved_data(config.session_data_config)
-    yield from _unserved_indicators(config.session_data_config)
     yield "trading_config", "signals are not checked against these limits yet"
     if config.api_config:
         yield "api_config", "not used: a backtest reads stored data only"
@@ -146,14 +145,7 @@ def _unserved(config: SessionConfig) -> Iterator[tuple[str, str]]:
 def _unserved_data(data: SessionDataConfig) -> Iterator[tuple[str, str]]:
     if data.streaming != StreamingConfig():
         yield "session_data_config.streaming", "not served yet; no stream is flagged as catching up"
-    if data.historical.indicators:
-        yield "session_data_config.historical.indicators", "not served yet; they have no values"
     if data.gap_filler != GapFillerConfig():
         yield "session_data_config.gap_filler", "not served yet; missing bars stay missing"
     if data.scanners:
         yield "session_data_config.scanners", "not served yet; no scanner runs"
-
-
-def _unserved_indicators(data: SessionDataConfig) -> Iterator[tuple[str, str]]:
-    if data.indicators.historical:
-        yield "session_data_config.indicators.historical", "not served yet; they have no values"

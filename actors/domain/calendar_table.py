@@ -109,6 +109,17 @@ def sessions_before(table: CalendarTable, day: date, count: int) -> tuple[Sessio
     return tuple(_session(table, row, row - stop) for row in range(stop - count, stop))
 
 
+def trailing_depth(table: CalendarTable, day: date, count: int, *, skip_halves: bool) -> int:
+    """Count how many sessions back from a day the last `count` reach; half days may be passed over.
+
+    Where the calendar has fewer, back to its first. Raises OutsideCalendar.
+    """
+    _check_covered(table, day)
+    stop = _row_from(table, day)
+    rows = np.flatnonzero(~table.halves[:stop]) if skip_halves else np.arange(stop)
+    return stop - int(rows[-count]) if count <= len(rows) else stop
+
+
 def session_preceding(table: CalendarTable, session: Session) -> Session | None:
     """Give the session before one; None for the calendar's first."""
     row = _row_from(table, date.fromisoformat(session.date)) - 1

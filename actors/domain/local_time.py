@@ -9,6 +9,9 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import numpy.typing as npt
+
 NS_PER_S: Final = 1_000_000_000
 DAY_S: Final = 86_400
 QUARTER_S: Final = 900
@@ -20,6 +23,14 @@ def clock_text(instant_ns: int, timezone: str) -> str:
     seconds = instant_ns // NS_PER_S
     offset_s, _ = _offset(seconds // QUARTER_S, timezone)
     return _clock((seconds + offset_s) % DAY_S)
+
+
+def clock_minutes(instants_ns: npt.NDArray[np.int64], timezone: str) -> npt.NDArray[np.int64]:
+    """Give for each instant, ns UTC, the minutes that local clocks show since midnight."""
+    seconds = instants_ns // NS_PER_S
+    quarters, place = np.unique(seconds // QUARTER_S, return_inverse=True)
+    offsets = np.array([_offset(quarter, timezone)[0] for quarter in quarters.tolist()], dtype=np.int64)
+    return (seconds + offsets[place]) % DAY_S // 60
 
 
 def local_stamp(instant_ns: int, timezone: str) -> str:

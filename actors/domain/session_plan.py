@@ -16,6 +16,17 @@ from protocol.messages import Level
 PLAN_VERSION: Final = 1
 Label = Literal["STREAMED", "GENERATED", "IGNORED"]
 Unit = Literal["bars", "sessions"]
+HistoricalKind = Literal[
+    "trailing_average",
+    "trailing_max",
+    "trailing_min",
+    "avg_volume",
+    "avg_range",
+    "atr_daily",
+    "gap_stats",
+    "range_ratio",
+    "high_low",
+]
 PartKind = Literal["regular", "pre", "post"]
 """Regular hours, and the extended ones before and after them."""
 
@@ -129,6 +140,33 @@ class IndicatorSpec(PlanPart, frozen=True):
         return indicator_key(self.name, self.interval, self.params)
 
 
+class HistoricalSpec(PlanPart, frozen=True):
+    """A figure over the last sessions before each session of the run."""
+
+    key: str
+    """The name strategies ask for, such as `avg_volume_20d`."""
+    kind: HistoricalKind
+    sessions: int
+    """The period."""
+    symbols: tuple[str, ...]
+    field: str = ""
+    """For the trailing kinds: `open`, `high`, `low`, `close` or `volume`."""
+    by_minute: bool = False
+    """Whether there is one value for every minute of the session."""
+    skip_early_close: bool = False
+    """Whether half days are passed over."""
+
+    @property
+    def interval(self) -> str:
+        """The bars it is computed from."""
+        return "1m" if self.by_minute else "1d"
+
+    @property
+    def sessions_needed(self) -> int:
+        """How many sessions it looks at: one more than the period where each is held against the last."""
+        return self.sessions + (self.kind in ("gap_stats", "atr_daily"))
+
+
 class Warmup(PlanPart, frozen=True):
     """What an indicator needs before its first value, and what history gives it."""
 
@@ -205,6 +243,8 @@ class SessionPlan(PlanPart, frozen=True, dict=True):
     log_level: Level = "INFO"
     before: Session | None = None
     """The session before all of these, whose last closes tell jumps over night; None where none is known."""
+    historical: tuple[HistoricalSpec, ...] = ()
+    """What is computed from trailing sessions before every session."""
 
     @cached_property
     def served(self) -> tuple[Stream, ...]:

@@ -12,6 +12,7 @@ from actors.domain.session_plan import IndicatorSpec
 from actors.domain.strategy import Needs
 from actors.domain.stream_decision import Request
 from actors.runtime.strategy_loading import StrategyLoadError, load_strategy
+from actors.supervisor.historical import Wanted, wanted_figures
 
 _DATA: Final = "session_data_config"
 
@@ -39,6 +40,7 @@ class Demand:
 
     config: SessionConfig
     readers: tuple[Reader, ...]
+    historical: tuple[Wanted, ...] = ()
 
     def requests(self) -> Iterator[Request]:
         """List what is asked for, symbol by symbol."""
@@ -46,6 +48,7 @@ class Demand:
             yield from self._of_streams(symbol)
             yield from self._of_history(symbol)
             yield from self._of_readers(symbol)
+            yield from self._of_historical(symbol)
 
     def indicators(self) -> tuple[IndicatorSpec, ...]:
         """List the indicators that somebody asks for, each once."""
@@ -69,6 +72,11 @@ class Demand:
             if not reader.needs.intervals and reader.needs.history_sessions:
                 yield from self._history_of_streams(symbol, reader)
 
+    def _of_historical(self, symbol: str) -> Iterator[Request]:
+        for _, spec in self.historical:
+            if symbol in spec.symbols:
+                yield Request(symbol, Interval.parse(spec.interval), "the historical indicators")
+
     def _history_of_streams(self, symbol: str, reader: Reader) -> Iterator[Request]:
         """Ask on behalf of a reader that names no intervals, which means all that are served."""
         for text in self.config.session_data_config.streams:
@@ -84,7 +92,8 @@ def gather_demand(config: SessionConfig) -> Demand:
     problems = tuple(item for item in found if isinstance(item, Problem))
     if problems:
         raise ConfigError(None, problems)
-    return Demand(config, tuple(item for item in found if isinstance(item, Reader)))
+    readers = tuple(item for item in found if isinstance(item, Reader))
+    return Demand(config, readers, wanted_figures(config))
 
 
 def configured_indicators(config: SessionConfig) -> tuple[IndicatorSpec, ...]:

@@ -32,10 +32,19 @@ from actors.domain.session_plan import (
 )
 from actors.domain.stream_decision import decide_streams
 from actors.supervisor.demand import Demand, configured_indicators, gather_demand
+from actors.supervisor.historical import (
+    check_figures,
+    deepened,
+    depths,
+    figure_warmups,
+    figure_warnings,
+    unserved,
+)
 from actors.supervisor.inventory import Inventory, StockTaker, check_run, history_warnings
 from actors.supervisor.quality_gate import check_quality
 from actors.supervisor.settings import flow, rules, strategies, trading
-from actors.supervisor.wording import counted, listed
+from actors.supervisor.warmups import cold_starts
+from actors.supervisor.wording import listed
 
 
 def make_plan(
@@ -67,6 +76,9 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
     demand = gather_demand(config)
     streams = _streams(config, source, demand)
     _check_served(demand, streams)
+    historical = tuple(spec for _, spec in demand.historical)
+    streams = deepened(streams, depths(historical, streams, table, date.fromisoformat(sessions[0].date)))
+    check_figures(demand.historical, sessions)
     history = _history(table, sessions, streams)
     before = session_preceding(table, (*history, *sessions)[0])
     served = tuple(stream for stream in streams if stream.label != "IGNORED")
@@ -74,6 +86,7 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
     check_run(served, inventory.stored, sessions, str(config.catalog_path))
     low_quality = check_quality(config, source, served, sessions, before)
     warmups = tuple(_warmups(demand.indicators(), served, inventory))
+    figures = tuple(figure_warmups(historical, served, inventory.stored, history))
     return SessionPlan(
         version=PLAN_VERSION,
         name=config.session_name,
@@ -88,7 +101,7 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
         holidays=tuple(str(day) for day in holidays_between(table, first, last)),
         streams=streams,
         stored=inventory.stored,
-        warmups=warmups,
+        warmups=(*warmups, *figures),
         strategies=strategies(config),
         warnings=(
             *config.warnings(),
@@ -96,6 +109,7 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
             *low_quality,
             *history_warnings(served, inventory.stored, history),
             *_warmup_warnings(warmups),
+            *figure_warnings(figures),
         ),
         flow=flow(config),
         rules=rules(config),
@@ -103,6 +117,7 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
         log_steps=config.logging.steps,
         log_level=config.logging.level,
         before=before,
+        historical=historical,
     )
 
 
@@ -190,6 +205,7 @@ def _check_served(demand: Demand, streams: tuple[Stream, ...]) -> None:
         for stream in streams
         if stream.label == "IGNORED" and Interval.parse(stream.interval) in reader.intervals
     )
+    problems += tuple(unserved(demand.historical, streams))
     if problems:
         raise ConfigError(None, problems)
 
@@ -206,29 +222,20 @@ def _warmups(
 
 
 def _history_sessions(served: tuple[Stream, ...], inventory: Inventory) -> Mapping[int, int]:
-    """Count for every stream the sessions of its history that have a bar."""
+    """Count for every stream the sessions before the run that have a bar, and that it is sure to see."""
     held = {(stored.stream, stored.session) for stored in inventory.stored if stored.on_grid}
     return {
         stream.id: sum(
-            (stream.id if stream.base is None else stream.base, session) in held
-            for session in range(-stream.history_sessions, 0)
+            (base.id, session) in held for session in range(-stream.history_sessions - base.lead_sessions, 0)
         )
         for stream in served
+        for base in (stream if stream.base is None else served[stream.base],)
     }
 
 
 def _warmup_warnings(warmups: Iterable[Warmup]) -> Iterator[str]:
-    cold: dict[tuple[str, str], list[str]] = {}
-    for warmup in warmups:
-        if warmup.bars_in_history < warmup.bars_needed:
-            found = f"{warmup.symbol} {warmup.bars_in_history}"
-            needed = counted(warmup.bars_needed, warmup.unit)
-            cold.setdefault((warmup.indicator, needed), []).append(found)
-    for (indicator, needed), given in cold.items():
-        yield (
-            f"{indicator} has no value at first: it needs {needed}, and history gives {listed(given)}; "
-            "a longer window in session_data_config.historical.data warms it up"
-        )
+    for text in cold_starts(warmups):
+        yield f"{text}; a longer window in session_data_config.historical.data warms it up"
 
 
 def _reader_warnings(config: SessionConfig) -> Iterator[str]:

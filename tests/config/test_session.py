@@ -92,7 +92,6 @@ def test_a_secret_in_the_wrong_place_is_not_shown(document: Document) -> None:
 def test_what_is_accepted_and_not_acted_on_is_warned_about(document: Document) -> None:
     document["session_data_config"] |= {
         "streaming": {"catchup_check_interval": 5},
-        "historical": {"indicators": {"avg": {"period": "5d"}}},
         "gap_filler": {"enabled": True},
         "scanners": ["gap_up"],
         "indicators": {
@@ -100,15 +99,12 @@ def test_what_is_accepted_and_not_acted_on_is_warned_about(document: Document) -
                 {"name": "sma", "period": 20, "interval": "5m"},
                 {"name": "macd", "interval": "1m", "params": {"fast": 5}},
             ],
-            "historical": [{"name": "avg_volume", "period": "5d"}],
         },
     }
     assert warned_about(parse_config(document | {"api_config": {"data_api": "alpaca"}})) == {
         "session_data_config.streaming",
-        "session_data_config.historical.indicators",
         "session_data_config.gap_filler",
         "session_data_config.scanners",
-        "session_data_config.indicators.historical",
         "trading_config",
         "api_config",
     }
