@@ -126,7 +126,7 @@ class Analysis:
             )
         bars = BarColumns.of_block(as_bars(window.block))
         if window.first:
-            self._start_session(window.session)
+            self._start_session(window)
         self._market.offer(window, bars)
         if window.session >= 0:
             self._play(window, bars)
@@ -149,9 +149,9 @@ class Analysis:
             effects.append(LogLines(texts, [signal.event_ts for signal in message.signals]))
         return [*effects, Send(topics.report(self.name), message)]
 
-    def _start_session(self, index: int) -> None:
-        self._market.start_session(self._plan.session(index))
-        if index < 0:
+    def _start_session(self, window: SealedWindow) -> None:
+        self._market.start_session(self._plan.session(window.session), window.figures)
+        if window.session < 0:
             return
         if not self._started:
             self._started = True

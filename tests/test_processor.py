@@ -6,10 +6,19 @@ import pytest
 from actors.domain.grid import expected_closes, expected_opens
 from actors.domain.intervals import Interval
 from actors.domain.roles import Role, RoleError, Send
-from actors.domain.session_plan import Flow, Hours, Rules, Session, SessionPlan, Stream, Trading
+from actors.domain.session_plan import (
+    Flow,
+    HistoricalSpec,
+    Hours,
+    Rules,
+    Session,
+    SessionPlan,
+    Stream,
+    Trading,
+)
 from actors.processor import Processor
 from protocol import topics
-from protocol.blocks import BAR_DTYPE, Bars, as_bars, bar_block, time_block
+from protocol.blocks import BAR_DTYPE, Bars, as_bars, as_floats, bar_block, time_block
 from protocol.messages import Derived, Leave, Message, PhaseEvent, RawWindow, RunEnd
 
 MINUTE = 60_000_000_000
@@ -32,6 +41,10 @@ PLAN = SessionPlan(
     *(1, "test", "XNYS", "America/New_York", "2025-07-02", "2025-07-02", "/catalog", ("AAA",)),
     *(SESSIONS[1:], SESSIONS[:1], (), STREAMS, (), (), (), (), Flow(), Rules(min_coverage=0.5)),
     Trading(1.0, 1.0, 1.0, 1),
+    historical=(
+        HistoricalSpec("high", "trailing_max", 1, ("AAA",), "high"),
+        HistoricalSpec("profile", "trailing_average", 1, ("AAA",), "volume", by_minute=True),
+    ),
 )
 
 
@@ -81,6 +94,17 @@ def test_history_and_stream_are_folded_alike_however_the_run_is_cut(size: int) -
     assert b"".join(part.block.records for part in cut) == b"".join(part.block.records for part in whole)
     assert [part.block.n for part in whole] == [78, 78]
     assert sum(part.suppressed for part in cut) == 2
+
+
+@pytest.mark.parametrize("size", [1, 7, 256])
+def test_what_history_gives_goes_out_with_a_sessions_first_window_however_the_run_is_cut(size: int) -> None:
+    windows, parts = windows_of(size), derived_with(size)
+    begins = [window.first and window.session >= 0 for window in windows]
+    assert [bool(part.figures) for part in parts] == begins
+    high, profile = parts[begins.index(True)].figures
+    assert as_floats(high.values).tolist() == [9.0]
+    assert as_floats(profile.values)[3:].tolist() == bars_of(SESSIONS[0])["volume"].tolist()
+    assert np.isnan(as_floats(profile.values)[:3]).all()
 
 
 def test_no_session_leaves_a_trace_in_the_next() -> None:

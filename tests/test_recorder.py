@@ -28,6 +28,7 @@ STEPS = 12
 END = StreamClosed()
 SMALL_TABLES = {
     "steps.parquet",
+    "historical_indicators.parquet",
     "signals.parquet",
     "quality.parquet",
     "gaps.parquet",

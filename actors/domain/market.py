@@ -9,11 +9,12 @@ from typing import TypeVar
 import numpy as np
 
 from actors.domain.bar_views import BarColumns, BarSeries
+from actors.domain.historical_board import HistoricalBoard
 from actors.domain.quality_ledger import QualityView, StreamQuality
 from actors.domain.session_plan import Session, SessionPlan, Stream
 from actors.domain.stream_bars import BarListener, SessionTotals, StreamBars
 from protocol.blocks import NO_QUALITY, QualityBlock, as_quality
-from protocol.messages import Gap, SealedWindow
+from protocol.messages import Figure, Gap, SealedWindow
 
 T = TypeVar("T")
 
@@ -118,11 +119,13 @@ class Market:
         self._totals = {symbol: SessionTotals(self._streams[base]) for symbol, base in self._base.items()}
         self._quality = KnownQuality(plan)
         self._gaps = KnownGaps(plan)
+        self.historical = HistoricalBoard(plan)
         self._offered: list[StreamBars] = []
 
-    def start_session(self, session: Session) -> None:
+    def start_session(self, session: Session, figures: Sequence[Figure] = ()) -> None:
         """Set the clock to the open; the session before becomes history."""
         self.session = session
+        self.historical.start_session(figures)
         self.now = session.open_ns
         for stream in self._streams:
             stream.start_session()

@@ -43,7 +43,10 @@ class PhaseLines:
                 texts += self._load_lines("PHASE_2.1", "bars from", stream, kept, loaded)
         yield LogLines(texts, [session.open_ns] * len(texts))
         yield flow(f"PHASE_2.1: Complete - {total} bars loaded in {elapsed_s:.3f}s")
-        pairs = sum(1 for stream in self._plan.served if stream.history_sessions)
+        figures = sum(len(spec.symbols) for spec in self._plan.historical)
+        if figures:
+            yield flow(f"PHASE_2.2: Computing {figures} historical indicators")
+        pairs = sum(1 for stream in self._plan.served if stream.sessions_read)
         words = f"{score:.1f}% average across {pairs} symbol/interval pairs"
         yield flow(f"PHASE_2.3: Historical quality: {words}")
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from msgspec import structs
 
 from actors.domain.bar_shelves import BarShelves, Table
+from actors.domain.figure_columns import SessionFigures, figure_columns, figure_rows
 from actors.domain.ports import Columns
 from actors.domain.session_plan import SessionPlan
 from protocol.blocks import BAR_DTYPE, NO_BARS, QUALITY_DTYPE, Bars
@@ -84,6 +85,8 @@ class Recording:
         self._run: list[SealedWindow] = []
         self._history: list[SealedWindow] = []
         self._signals: list[tuple[int, str, Signal]] = []
+        self._plan = plan
+        self._figures: list[SessionFigures] = []
 
     def add_window(self, window: SealedWindow) -> None:
         """Take the next window; of history sessions, whose bars are not recorded, only what was found."""
@@ -91,10 +94,13 @@ class Recording:
             self._loose.append(window)
             self.loose_bars += window.block.n
             self.rows += window.steps.n
+        if window.figures:
+            self._figures.append(SessionFigures(self._plan.session(window.session), window.figures))
+            self.rows += figure_rows(window.figures)
         found = window.quality.n + len(window.gaps) + len(window.defects)
         if found:
             windows = self._run if window.session >= 0 else self._history
-            windows.append(structs.replace(window, block=NO_BARS))
+            windows.append(structs.replace(window, block=NO_BARS, figures=()))
             self.rows += found
 
     def add_signals(self, session: int, message: Signals) -> None:
@@ -116,11 +122,12 @@ class Recording:
         labels = self._labels
         yield Table("steps.parquet", step_columns(labels, self._steps))
         yield Table("signals.parquet", signal_columns(labels, self._signals))
+        yield Table("historical_indicators.parquet", figure_columns(self._plan, self._figures))
         for prefix, windows in (("", self._run), ("history_", self._history)):
             yield Table(f"{prefix}quality.parquet", quality_columns(labels, windows))
             yield Table(f"{prefix}gaps.parquet", gap_columns(labels, windows))
             yield Table(f"{prefix}defects.parquet", defect_columns(labels, windows))
-        self._steps, self._run, self._history, self._signals = [], [], [], []
+        self._steps, self._run, self._history, self._signals, self._figures = [], [], [], [], []
         self.rows = 0
 
 

@@ -5,7 +5,7 @@ counted.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from itertools import pairwise
 from operator import add
@@ -132,11 +132,12 @@ def _trailing(formula: Formula) -> Callable[[Recipe], SessionFigure]:
     return lambda recipe: SessionFigure(Trailing(formula, recipe.bars_needed))
 
 
-FACTORIES: Final[Factories] = {
-    "pivot_points": _trailing(_pivot_points),
-    "high_low": _trailing(_high_low),
-    "avg_volume": _trailing(_avg_volume),
-    "avg_range": _trailing(_avg_range),
-    "gap_stats": _trailing(_gap_stats),
-    "range_ratio": _trailing(_range_ratio),
+FORMULAS: Final[Mapping[str, Formula]] = {
+    "pivot_points": _pivot_points,
+    "high_low": _high_low,
+    "avg_volume": _avg_volume,
+    "avg_range": _avg_range,
+    "gap_stats": _gap_stats,
+    "range_ratio": _range_ratio,
 }
+FACTORIES: Final[Factories] = {name: _trailing(formula) for name, formula in FORMULAS.items()}

@@ -121,6 +121,23 @@ class Context:
         """
         return self._indicators.value(key, symbol)
 
+    def historical(self, key: str, symbol: str) -> Any:  # noqa: ANN401  which it is the key says
+        """Give a historical indicator of the configuration, as `avg_volume_20d`; it stays all session.
+
+        A float, a named tuple where there are several numbers, or a read-only array over the minutes of the
+        session's regular hours, NaN where no session of the window has a bar. None where it has no value.
+
+        Raises UnknownHistorical.
+        """
+        return self._market.historical.value(key, symbol)
+
+    def historical_reason(self, key: str, symbol: str) -> str | None:
+        """Say why a historical indicator has no value; None where it has one.
+
+        Raises UnknownHistorical.
+        """
+        return self._market.historical.reason(key, symbol)
+
     def quality(self, symbol: str) -> StreamQuality:
         """Judge the session's base bars so far: `score` in percent, and the counts behind it.
 

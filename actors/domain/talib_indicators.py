@@ -3,7 +3,7 @@
 Imported by the registry when the first of them is built, because TA-Lib is slow to import.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from math import isnan
@@ -13,7 +13,7 @@ import numpy as np
 
 from actors.domain.bar_views import FLOAT_FIELDS, BarColumns, Floats
 from actors.domain.indicator_values import Bands, Factories, Macd, Recipe, Stochastic, Value, Values
-from actors.domain.session_figures import SessionBar, SessionFigure
+from actors.domain.session_figures import Formula, SessionBar, SessionFigure
 from actors.domain.talib_import import stream
 
 CLOSE: Final = ("close",)
@@ -170,6 +170,13 @@ class DailyAtr:
         return value
 
 
+def _atr_daily(sessions: Sequence[SessionBar]) -> float:
+    """Average the true ranges of all sessions but the first, of which the close alone counts."""
+    columns = np.array([(session.high, session.low, session.close) for session in sessions]).T
+    period = len(sessions) - 1
+    return float(Handle("ATR", [period], len(sessions)).update(columns)[-1])
+
+
 def _number(value: float) -> float | None:
     return None if isnan(value) else value
 
@@ -201,6 +208,7 @@ def _stochastic(recipe: Recipe) -> TalibIndicator:
     return TalibIndicator(Handle("STOCH", arguments, recipe.bars_needed), RANGE, Stochastic._make)
 
 
+FORMULAS: Final[Mapping[str, Formula]] = {"atr_daily": _atr_daily}
 FACTORIES: Final[Factories] = {
     "sma": _of_period("SMA"),
     "ema": _of_period("EMA"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from actors.domain.bar_shelves import Table
 from actors.domain.ports import Columns
@@ -14,6 +15,7 @@ from actors.domain.recording import Recording, scores
 from actors.domain.session_plan import (
     PLAN_VERSION,
     Flow,
+    HistoricalSpec,
     Hours,
     Rules,
     Session,
@@ -22,8 +24,16 @@ from actors.domain.session_plan import (
     Stream,
     Trading,
 )
-from protocol.blocks import BAR_DTYPE, QUALITY_DTYPE, bar_block, quality_block, time_block
-from protocol.messages import Defect, Gap, SealedWindow, Signal, Signals
+from protocol.blocks import (
+    BAR_DTYPE,
+    NO_FLOATS,
+    QUALITY_DTYPE,
+    bar_block,
+    float_block,
+    quality_block,
+    time_block,
+)
+from protocol.messages import Defect, Figure, Gap, SealedWindow, Signal, Signals
 
 DAY_NS = 86_400 * 10**9
 MINUTE_NS = 60 * 10**9
@@ -59,8 +69,17 @@ PLAN = SessionPlan(
     flow=Flow(),
     rules=Rules(),
     trading=Trading(1.0, 1.0, 1.0, 1),
+    historical=(
+        HistoricalSpec("profile", "trailing_average", 2, ("AAPL", "BRK/B"), "close", by_minute=True),
+    ),
 )
 OPEN = PLAN.sessions[0].open_ns
+FIGURES = (
+    Figure("avg_volume_20d", "AAPL", (), float_block(np.array([7.5])), ""),
+    Figure("high_low_1y", "AAPL", ("high", "low"), float_block(np.array([3.0, 1.0])), ""),
+    Figure("profile", "BRK/B", (), float_block(np.array([np.nan, *range(1, 390)])), ""),
+    Figure("profile", "AAPL", (), NO_FLOATS, "needs 2 sessions, history has 1"),
+)
 Row = tuple[int, int]
 """Stream and minute of the session at which its bar closes."""
 
@@ -224,7 +243,7 @@ def test_types_do_not_depend_on_content() -> None:
         window([(0, 1)], index=index, quality=[(0, 1, 1, 0)], gaps=(gap,), defects=(defect,))
         for index in (-1, 0)
     ]
-    full, empty = recording_of(*found), Recording(PLAN)
+    full, empty = recording_of(*found, with_figures()), Recording(PLAN)
     full.add_signals(0, Signals("analysis-1", 0, (Signal(OPEN, "AAPL", "SELL", 1.0, 1.0, ""),)))
     tables = list(full.take_tables())
     assert all(table.rows for table in tables)
@@ -249,3 +268,26 @@ def test_rows_counts_what_is_held_besides_bars_and_taking_it_leaves_nothing() ->
     assert recording.rows == 2 + 1 + 1 + 1
     assert sum(table.rows for table in recording.take_tables()) == 5
     assert recording.rows == sum(table.rows for table in recording.take_tables()) == 0
+
+
+def with_figures(*, index: int = 0, count: int = len(FIGURES)) -> SealedWindow:
+    return structs.replace(window([], index=index), figures=FIGURES[:count])
+
+
+def test_every_value_of_a_historical_indicator_has_a_row_and_what_has_none_its_reason() -> None:
+    recording = recording_of(with_figures(), with_figures(index=1, count=1))
+    assert recording.rows == 395
+    columns = {table.path: table.columns for table in recording.take_tables()}
+    rows = list(zip(*columns["historical_indicators.parquet"].values(), strict=True))
+    assert rows[:3] == [
+        ("2025-07-02", "AAPL", "avg_volume_20d", "", "", 7.5, ""),
+        ("2025-07-02", "AAPL", "high_low_1y", "high", "", 3.0, ""),
+        ("2025-07-02", "AAPL", "high_low_1y", "low", "", 1.0, ""),
+    ]
+    assert rows[4] == ("2025-07-02", "BRK/B", "profile", "", "19:01", 1.0, "")
+    assert rows[392] == ("2025-07-02", "BRK/B", "profile", "", "01:29", 389.0, "")
+    assert np.isnan(rows[3][5])
+    assert np.isnan(rows[393][5])
+    assert rows[393][:5] == ("2025-07-02", "AAPL", "profile", "", "")
+    assert rows[393][6] == "needs 2 sessions, history has 1"
+    assert rows[394][0] == "2025-07-03"
