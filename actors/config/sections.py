@@ -149,6 +149,7 @@ class IndicatorsConfig(Section):
 
     session: Annotated[tuple[IndicatorConfig, ...], AfterValidator(_check_keys)] = ()
     historical: Annotated[tuple[HistoricalFigureConfig, ...], AfterValidator(_check_historical_keys)] = ()
+    tables: bool = Field(default=True, description="Write what session indicators gave to the run's tables.")
 
 
 class StrategyConfig(Section):

@@ -118,6 +118,7 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
         log_level=config.logging.level,
         before=before,
         historical=historical,
+        indicator_tables=config.session_data_config.indicators.tables,
     )
 
 
