@@ -31,6 +31,7 @@ from actors.domain.session_plan import (
     Warmup,
 )
 from actors.domain.stream_decision import decide_streams
+from actors.supervisor.corporate_actions import Reading, applied_actions
 from actors.supervisor.demand import Demand, configured_indicators, gather_demand
 from actors.supervisor.inventory import Inventory, StockTaker, check_run, history_warnings
 from actors.supervisor.quality_gate import check_quality
@@ -72,6 +73,8 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
     served = tuple(stream for stream in streams if stream.label != "IGNORED")
     inventory = StockTaker(source, served, config.derived.min_coverage).count(history, sessions)
     check_run(served, inventory.stored, sessions, str(config.catalog_path))
+    reading = Reading(served, inventory.stored, (*history, *sessions), before)
+    actions = applied_actions(config, source, calendars, reading)
     low_quality = check_quality(config, source, served, sessions, before)
     warmups = tuple(_warmups(demand.indicators(), served, inventory))
     return SessionPlan(
@@ -103,6 +106,8 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
         log_steps=config.logging.steps,
         log_level=config.logging.level,
         before=before,
+        corporate_actions=actions.file,
+        adjustments=actions.adjustments,
     )
 
 
