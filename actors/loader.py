@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from actors.domain.adjustments import UNADJUSTED, price_scales
 from actors.domain.errors import DataError
 from actors.domain.ports import BarSource
 from actors.domain.roles import Effect, Log, Send
@@ -35,7 +36,11 @@ class Loader:
         self.bars = 0
         self._plan = plan
         jump_ratio = plan.rules.jump_ratio
-        self._readers = {stream.id: StreamReader(source, stream, jump_ratio) for stream in plan.base_streams}
+        scales = price_scales(plan.adjustments)
+        self._readers = {
+            stream.id: StreamReader(source, stream, jump_ratio, scales.get(stream.symbol, UNADJUSTED))
+            for stream in plan.base_streams
+        }
         self._clock_ns = clock_ns
         self._next = -len(plan.history)
 

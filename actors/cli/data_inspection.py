@@ -64,6 +64,12 @@ def _date(_context: click.Context, _option: click.Parameter, day: datetime | Non
     "--jump-ratio", type=click.FloatRange(1, min_open=True), default=2.0, show_default=True, metavar="X"
 )
 @click.option(
+    "--corporate-actions",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A CSV file of splits and dividends; what it explains is no jump.",
+)
+@click.option(
     "--min-score",
     type=click.FloatRange(0, 100),
     metavar="X",

@@ -125,6 +125,14 @@ def _check_path(text: str) -> str:
     return text
 
 
+def _check_file_path(text: str, info: ValidationInfo) -> str:
+    if not text.strip() or "\0" in text:
+        raise ValueError("must name a file")
+    if info.context is not None:
+        _check_file(info.context / text)
+    return text
+
+
 def check_unique(items: tuple[Item, ...]) -> tuple[Item, ...]:
     """Refuse a second one of the same."""
     for index, item in enumerate(items):
@@ -159,6 +167,7 @@ IndicatorName = Annotated[
     str, AfterValidator(_check_indicator), Field(json_schema_extra={"enum": sorted(INDICATORS)})
 ]
 Title = Annotated[str, AfterValidator(_check_title), Field(min_length=1, max_length=100)]
+FilePath = Annotated[str, AfterValidator(_check_file_path), Field(min_length=1)]
 FolderPath = Annotated[str, AfterValidator(_check_path), Field(min_length=1)]
 Intervals = Annotated[tuple[IntervalText, ...], Field(min_length=1), AfterValidator(check_unique)]
 Symbols = Annotated[tuple[Symbol, ...], Field(min_length=1), AfterValidator(check_unique)]

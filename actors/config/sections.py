@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, JsonValue, ValidationInfo, field_val
 
 from actors.config.fields import (
     Day,
+    FilePath,
     FolderPath,
     IndicatorName,
     Intervals,
@@ -233,6 +234,9 @@ class CatalogConfig(Section):
 
     path: FolderPath = Field(
         default="data", description="The catalog's folder; a relative one starts at this file's folder."
+    )
+    corporate_actions: FilePath | None = Field(
+        default=None, description="A CSV file of splits and dividends, by which stored prices are adjusted."
     )
 
 

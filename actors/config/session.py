@@ -89,6 +89,12 @@ class SessionConfig(Section):
         """The catalog's folder, absolute."""
         return (self._folder / self.catalog.path).resolve()
 
+    @property
+    def corporate_actions_path(self) -> Path | None:
+        """The file of corporate actions, absolute; None where prices stay as they are stored."""
+        file = self.catalog.corporate_actions
+        return None if file is None else (self._folder / file).resolve()
+
     def strategy_target(self, strategy: StrategyConfig) -> str:
         """Give what to load: `module:Class`, or `file.py:Class` with an absolute path."""
         file = target_file(strategy.strategy)

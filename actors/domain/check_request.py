@@ -18,3 +18,5 @@ class CheckRequest:
     """None: each stream's first stored session."""
     end: date | None = None
     jump_ratio: float = 2.0
+    corporate_actions: Path | None = None
+    """A file of splits and dividends, which prices are judged after."""

@@ -8,7 +8,8 @@
 3. A row that stands in storage behind a later stamp is out of order, whatever else it is.
 4. A delivered bar whose prices lie too far apart, or too far from the close delivered before it, is a jump.
    Before a session's first bar that is the last close of the session before, and nothing where that one
-   delivered no bar; so a session is judged the same wherever a run starts.
+   delivered no bar; so a session is judged the same wherever a run starts. What looks like a split there is
+   said to be suspected (`split_suspicion`).
 
 Every one of these is a defect, listed with its place in storage.
 """
@@ -23,6 +24,7 @@ import numpy.typing as npt
 from actors.domain.grid import Instants, expected_closes, expected_opens
 from actors.domain.intervals import Interval
 from actors.domain.session_plan import Session
+from actors.domain.split_suspicion import least_jump, makes_a_jump, remark, suspected_split
 from protocol.blocks import BAR_DTYPE, BarFlag, Bars
 from protocol.messages import Defect, DefectKind
 
@@ -103,7 +105,8 @@ def screen(
     Bars come in the order of their open stamps; defects by `known_ts`, then in file order. A defect is known
     with its row's close, but not before the session's first step nor after its last. A bar is a jump where
     its high and low, with the close delivered before it, span a factor of `jump_ratio` or more;
-    `previous_close` is the last one of the session before.
+    `previous_close` is the last one of the session before. That a session seems to begin with a split may
+    make a jump of a little less.
     """
     grid = _grid(session, interval)
     if len(rows.open_ts) == 0:
@@ -135,6 +138,7 @@ def _clean_slots(
     lowest, highest = columns["low"].min(), columns["high"].max()
     if previous_close is not None:
         lowest, highest = min(lowest, previous_close), max(highest, previous_close)
+        jump_ratio = least_jump(jump_ratio)
     if not (lowest > 0 and highest < jump_ratio * lowest and highest < np.inf):
         return None
     if not possible(columns).all():
@@ -264,11 +268,21 @@ def _jumps(
     if previous_close is not None:
         before[:1] = previous_close
     high, low = np.maximum(bars["high"], before), np.minimum(bars["low"], before)
-    found = np.flatnonzero((low > 0) & (high >= jump_ratio * low))
+    jumps = (low > 0) & (high >= jump_ratio * low)
+    split = None
+    if previous_close is not None and len(bars):
+        opening = float(bars["open"][0])
+        split = suspected_split(previous_close, opening)
+        jumps[0] |= makes_a_jump(previous_close, opening, jump_ratio)
     return [
-        _Finding(int(delivered[at]), "jump", f"from {low[at]} to {high[at]}, {high[at] / low[at]:.2f} times")
-        for at in found.tolist()
+        _Finding(int(delivered[at]), "jump", _jump(low[at], high[at], None if at else split))
+        for at in np.flatnonzero(jumps).tolist()
     ]
+
+
+def _jump(low: np.float64, high: np.float64, split: str | None) -> str:
+    text = f"from {low} to {high}, {high / low:.2f} times"
+    return text if split is None else f"{text}; {remark(split)}"
 
 
 def _known(

@@ -212,6 +212,29 @@ class Trading(PlanPart, frozen=True):
     max_open_positions: int
 
 
+class ActionFile(PlanPart, frozen=True):
+    """The file of corporate actions that was applied."""
+
+    name: str
+    """Without its folder."""
+    sha256: str
+    """Of its bytes."""
+
+
+class Adjustment(PlanPart, frozen=True):
+    """What one corporate action does to the stored bars of the sessions before its ex-date."""
+
+    symbol: str
+    date: str
+    """The ex-date."""
+    split: float
+    """New shares per old one; 1 where there is no split."""
+    dividend: float
+    price_factor: float
+    """Of this action alone; those of later ones come on top."""
+    volume_factor: float
+
+
 class SessionPlan(PlanPart, frozen=True, dict=True):
     """The whole plan."""
 
@@ -247,6 +270,10 @@ class SessionPlan(PlanPart, frozen=True, dict=True):
     """The session before all of these, whose last closes tell jumps over night; None where none is known."""
     historical: tuple[HistoricalSpec, ...] = ()
     """What is computed from trailing sessions before every session."""
+    corporate_actions: ActionFile | None = None
+    """None: prices are as they are stored."""
+    adjustments: tuple[Adjustment, ...] = ()
+    """By symbol, in the run's order, then by date: all of the file's that a price of the run is before."""
 
     @cached_property
     def served(self) -> tuple[Stream, ...]:

@@ -1,7 +1,12 @@
-"""Read one stream from storage session by session, and judge each first bar by the close before it."""
+"""Read one stream from storage session by session, and judge each first bar by the close before it.
+
+Rows are screened as they are stored. Then bars are put on the scale of all corporate actions, and the close
+before a session on that of the session's own rows: a split that is applied is no jump.
+"""
 
 from typing import NamedTuple
 
+from actors.domain.adjustments import UNADJUSTED, PriceScale
 from actors.domain.intervals import Interval
 from actors.domain.ports import BarSource
 from actors.domain.screening import Screened, screen
@@ -30,12 +35,15 @@ class StreamReader:
     where that session was not the last one read: what is found does not depend on where the reading starts.
     """
 
-    def __init__(self, source: BarSource, stream: Stream, jump_ratio: float) -> None:
+    def __init__(
+        self, source: BarSource, stream: Stream, jump_ratio: float, scale: PriceScale = UNADJUSTED
+    ) -> None:
         """Read nothing yet."""
         self._source = source
         self._stream = stream
         self._interval = Interval.parse(stream.interval)
         self._jump_ratio = jump_ratio
+        self._scale = scale
         self._last: _LastClose | None = None
 
     def read(self, session: Session, before: Session | None) -> SessionRows:
@@ -43,7 +51,15 @@ class StreamReader:
 
         Raises DataError where storage is missing or unreadable.
         """
-        return self._read(session, None if before is None else self._close_of(before))
+        stored, screened = self._read(session, self._close_before(session, before))
+        return SessionRows(stored, screened._replace(bars=self._scale.adjusted(screened.bars, session.date)))
+
+    def _close_before(self, session: Session, before: Session | None) -> float | None:
+        """Give the last close of the session before, as a price that stands beside the session's own."""
+        close = None if before is None else self._close_of(before)
+        if before is None or close is None:
+            return None
+        return close * self._scale.between(before.date, session.date)
 
     def _close_of(self, before: Session) -> float | None:
         if self._last is None or self._last.date != before.date:

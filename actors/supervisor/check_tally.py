@@ -1,12 +1,13 @@
 """Add up what a check finds, in memory that does not grow with the range."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heappush, heappushpop
 from itertools import count
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from actors.domain.quality_ledger import COUNTED, rounded_score, score
+from actors.domain.split_suspicion import split_named_in
 from actors.supervisor.data_check import SessionVerdict, StreamCheck, Unchecked
 from protocol.messages import Defect, Gap
 
@@ -34,6 +35,14 @@ class FoundDefect(NamedTuple):
 
     check: StreamCheck
     defect: Defect
+
+
+class FoundSplit(NamedTuple):
+    """A session that seems to begin with a split, and whose it is."""
+
+    check: StreamCheck
+    date: str
+    split: str
 
 
 class Beginning(Generic[Item]):
@@ -82,6 +91,13 @@ def _light(found: Found) -> Found:
     return found._replace(verdict=found.verdict._replace(defects=()))
 
 
+def _splits(check: StreamCheck, verdict: SessionVerdict) -> Iterator[FoundSplit]:
+    for defect in verdict.defects:
+        split = split_named_in(defect.detail) if defect.kind == "jump" else None
+        if split:
+            yield FoundSplit(check, verdict.session.date, split)
+
+
 @dataclass
 class StreamTotals:
     """The counters of one stream over all its sessions."""
@@ -126,6 +142,7 @@ class CheckTally:
         self.worst = Worst()
         self.gaps: Beginning[FoundGap] = Beginning()
         self.defects: Beginning[FoundDefect] = Beginning()
+        self.splits: Beginning[FoundSplit] = Beginning()
 
     def add(self, check: StreamCheck, verdict: SessionVerdict) -> None:
         """Take note of one session."""
@@ -136,6 +153,7 @@ class CheckTally:
             self.worst.add(Found(check, verdict))
             self.gaps.extend(FoundGap(check, gap) for gap in verdict.gaps)
             self.defects.extend(FoundDefect(check, defect) for defect in verdict.defects)
+            self.splits.extend(_splits(check, verdict))
 
     def leave_out(self, unchecked: Unchecked) -> None:
         """Take note of a stream that cannot be judged, or not to its end."""

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Final, NamedTuple, Protocol
 
 from actors.config.vocabulary import EXCHANGE_GROUPS
+from actors.domain.adjustments import UNADJUSTED, PriceScale
 from actors.domain.calendar_table import (
     CalendarError,
     CalendarSource,
@@ -25,7 +26,9 @@ from actors.domain.quality_ledger import GridLedger, Steps, StreamQuality
 from actors.domain.screening import Screened
 from actors.domain.session_plan import Session, Stream
 from actors.domain.stream_reading import StreamReader
+from actors.runtime.corporate_actions import ActionsFile, read_actions
 from actors.runtime.store import Catalog, StreamHolding, stored_holdings
+from actors.supervisor.corporate_actions import ActionAppraiser, Reach
 from actors.supervisor.wording import listed
 from protocol.messages import Defect, Gap
 
@@ -87,12 +90,12 @@ def run_check(request: CheckRequest, calendars: CalendarSource, reader: CheckRea
 
     Raises ConfigError where the request cannot be served, DataError where nothing that it names is stored.
     """
-    found = _plan(request, _selected(request), calendars)
-    for check in found:
+    actions = _actions(request)
+    for check in _plan(request, _selected(request), calendars):
         if isinstance(check, Unchecked):
             reader.leave_out(check)
         else:
-            _check(request, check, reader)
+            _check(request, check, actions, reader)
 
 
 def judge(
@@ -101,13 +104,14 @@ def judge(
     sessions: Iterable[Session],
     before: Session | None,
     jump_ratio: float,
+    scale: PriceScale = UNADJUSTED,
 ) -> Iterator[SessionVerdict]:
     """Screen and count session by session; `before` is the one before the first of them.
 
     Raises DataError where storage is unreadable.
     """
     interval = Interval.parse(stream.interval)
-    reader = StreamReader(source, stream, jump_ratio)
+    reader = StreamReader(source, stream, jump_ratio, scale)
     ledger = GridLedger(interval, [stream.id])
     for session in sessions:
         rows, screened = reader.read(session, before)
@@ -127,16 +131,36 @@ def _quality(record: tuple[int, ...]) -> StreamQuality:
     return StreamQuality(stream, expected, received, missing, *defects)
 
 
-def _check(request: CheckRequest, check: StreamCheck, reader: CheckReader) -> None:
+def _check(
+    request: CheckRequest, check: StreamCheck, actions: ActionsFile | None, reader: CheckReader
+) -> None:
     """Judge one stream with a catalog of its own, which forgets the files of the others."""
     sessions = sessions_between(check.table, check.first, check.last)
     before = session_preceding(check.table, sessions[0])
     stream = Stream(0, check.symbol, check.interval, "STREAMED", "checked")
+    catalog = Catalog(request.catalog)
     try:
-        for verdict in judge(Catalog(request.catalog), stream, sessions, before, request.jump_ratio):
+        scale = UNADJUSTED
+        if actions is not None:
+            reach = Reach(stream.symbol, (stream,), (before or sessions[0]).date, None)
+            appraiser = ActionAppraiser(_known(actions, check), catalog, check.table)
+            scale = PriceScale(appraiser.adjustments((reach,)))
+        for verdict in judge(catalog, stream, sessions, before, request.jump_ratio, scale):
             reader.add(check, verdict)
     except DataError as error:
         reader.leave_out(Unchecked(check.symbol, check.interval, str(error)))
+
+
+def _actions(request: CheckRequest) -> ActionsFile | None:
+    file = request.corporate_actions
+    return None if file is None else read_actions(file, "--corporate-actions")
+
+
+def _known(actions: ActionsFile, check: StreamCheck) -> ActionsFile:
+    """Leave out what lies behind the last session: between two sessions it makes no difference."""
+    found = actions.actions.get(check.symbol, ())
+    kept = tuple(action for action in found if action.date <= str(check.last))
+    return actions._replace(actions={check.symbol: kept})
 
 
 def _selected(request: CheckRequest) -> tuple[StreamHolding, ...]:

@@ -29,6 +29,7 @@ from actors.supervisor.planner import make_plan, portable
 from actors.supervisor.post_mortem import examine
 from actors.supervisor.run_folder import RunFolder, RunFolderError, environment, remove_stale_sockets
 from actors.supervisor.salvage import salvage_tables
+from actors.supervisor.split_findings import SuspectedSplit, suspected_splits
 from actors.supervisor.status import RunStatus
 from actors.supervisor.summary import Failure, Json, Outcome, build_summary
 from actors.supervisor.verdict import Verdict
@@ -190,6 +191,7 @@ class _Launch:
             peak_rss_bytes=self._watch.peak_rss_bytes(),
             cpu_ns=self._watch.cpu_ns(),
             failure=failure,
+            suspected_splits=self._suspected_splits(log) if has_tables else None,
         )
         summary = self._keep_summary(verdict, outcome, log)
         self._write_status(msgspec.structs.replace(verdict.last, state=summary["status"]))
@@ -208,6 +210,13 @@ class _Launch:
             outcome = replace(outcome, status="failed", exit_code=code, failure=failure)
             return build_summary(self._plan, verdict.finished, outcome)
         return summary
+
+    def _suspected_splits(self, log: ActorLog) -> tuple[SuspectedSplit, ...] | None:
+        try:
+            return suspected_splits(self._places.tables)
+        except OSError as error:
+            log.write("ERROR", f"The tables of defects could not be read: {error}")
+            return None
 
     def _salvage(self, log: ActorLog) -> bool:
         """Make the tables of a run that did not end by itself, and say whether that worked."""

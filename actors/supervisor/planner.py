@@ -31,6 +31,7 @@ from actors.domain.session_plan import (
     Warmup,
 )
 from actors.domain.stream_decision import decide_streams
+from actors.supervisor.corporate_actions import Reading, applied_actions
 from actors.supervisor.demand import Demand, configured_indicators, gather_demand
 from actors.supervisor.historical import (
     check_figures,
@@ -84,6 +85,8 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
     served = tuple(stream for stream in streams if stream.label != "IGNORED")
     inventory = StockTaker(source, served, config.derived.min_coverage).count(history, sessions)
     check_run(served, inventory.stored, sessions, str(config.catalog_path))
+    reading = Reading(served, inventory.stored, (*history, *sessions), before)
+    actions = applied_actions(config, source, calendars, reading)
     low_quality = check_quality(config, source, served, sessions, before)
     warmups = tuple(_warmups(demand.indicators(), served, inventory))
     figures = tuple(figure_warmups(historical, served, inventory.stored, history))
@@ -119,6 +122,8 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
         before=before,
         historical=historical,
         indicator_tables=config.session_data_config.indicators.tables,
+        corporate_actions=actions.file,
+        adjustments=actions.adjustments,
     )
 
 

@@ -103,5 +103,7 @@ def _command(config: SessionConfig, stream: Stream, sessions: tuple[Session, ...
         "--start": sessions[0].date,
         "--end": sessions[-1].date,
     }
+    if config.corporate_actions_path is not None:
+        options["--corporate-actions"] = str(config.corporate_actions_path)
     words = [word for option in options.items() for word in option]
     return shlex.join(["sessionflow", "data", "check", *words])

@@ -1,6 +1,6 @@
 """Build what `summary.json` holds. What is not known, as when a run ended too early, is null, never 0."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -10,9 +10,14 @@ from actors.domain.grid import event_times
 from actors.domain.intervals import NS_PER_S, Interval
 from actors.domain.quality_ledger import rounded_score
 from actors.domain.session_plan import Session, SessionPlan, Stream
+from actors.domain.split_suspicion import ADVICE
+from actors.supervisor.split_findings import SuspectedSplit
+from actors.supervisor.wording import listed
 from protocol.messages import Finished, StreamTotal
 
 SUMMARY_VERSION: Final = 1
+SPLITS_NAMED: Final = 10
+"""How many suspected splits the warning names; `suspected_splits` has all."""
 BAR_COUNTS: Final = ("expected", "delivered", "missing", "duplicates", "rejected")
 
 Json = dict[str, Any]
@@ -49,6 +54,8 @@ class Outcome:
     """Processor time per actor; in a run in one process each has the whole."""
     restarts: int = 0
     failure: Failure | None = None
+    suspected_splits: tuple[SuspectedSplit, ...] | None = None
+    """What the tables of defects name, history included; None where there are no tables."""
 
 
 def build_summary(plan: SessionPlan, finished: Finished | None, outcome: Outcome) -> Json:
@@ -69,7 +76,9 @@ def build_summary(plan: SessionPlan, finished: Finished | None, outcome: Outcome
         "max_lag_s": round(finished.lag_ns / NS_PER_S, 6) if finished else None,
         "restarts": outcome.restarts,
         "suppressed_derived": finished.suppressed if finished else None,
-        "warnings": list(_warnings(plan)),
+        "corporate_actions": _corporate_actions(plan),
+        "suspected_splits": _suspected_splits(outcome),
+        "warnings": [*_warnings(plan), *_split_warnings(outcome.suspected_splits or ())],
         "failure": _failure(outcome.failure),
     }
 
@@ -168,6 +177,24 @@ def _warnings(plan: SessionPlan) -> Iterator[str]:
     yield from plan.warnings
     if plan.history and not plan.rules.history_quality_enabled:
         yield "the quality of history was not checked (enable_quality is false): 100 is assumed"
+
+
+def _corporate_actions(plan: SessionPlan) -> Json | None:
+    file = plan.corporate_actions
+    if file is None:
+        return None
+    return {"file": file.name, "sha256": file.sha256, "applied": len(plan.adjustments)}
+
+
+def _suspected_splits(outcome: Outcome) -> list[Json] | None:
+    found = outcome.suspected_splits
+    return None if found is None else [split._asdict() for split in found]
+
+
+def _split_warnings(found: Sequence[SuspectedSplit]) -> Iterator[str]:
+    if found:
+        named = listed((f"{split.symbol} {split.date} {split.split}" for split in found), SPLITS_NAMED)
+        yield f"suspected splits: {named}; {ADVICE}"
 
 
 def _failure(failure: Failure | None) -> Json | None:

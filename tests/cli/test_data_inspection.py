@@ -139,6 +139,20 @@ def test_a_jump_ratio_may_be_stated() -> None:
     assert found["streams"][0]["jump"] > 0
 
 
+def test_a_file_of_corporate_actions_explains_what_would_be_a_jump(tmp_path: Path) -> None:
+    file = tmp_path / "actions.csv"
+    file.write_text("date,symbol,split,dividend\n2025-07-03,AAPL,0.25,\n")
+    result = call("check", *SHOWN, "--corporate-actions", file)
+    words = " ".join(result.stdout.split())
+    assert "Suspected splits 1 AAPL 1m 2025-07-03 4:1" in words
+    assert "Suspected splits" not in call("check", *SHOWN).stdout
+    file.write_text("date,symbol,split,dividend\n2025-07-03,AAPL,4:1,\n")
+    refused = call("check", *SHOWN, "--corporate-actions", file)
+    assert refused.exit_code == ExitCode.DATA_MISSING
+    assert "line 2, split: '4:1' is no number" in refused.stderr
+    assert call("check", "--corporate-actions", tmp_path / "none.csv").exit_code == ExitCode.CONFIGURATION
+
+
 def test_json_without_a_session_is_a_document_too(tmp_path: Path) -> None:
     write_bars(tmp_path, "AAPL", "1m", sample_bars(INSTRUMENTS[0], 7), {})
     result = call("check", "--json", catalog=tmp_path)

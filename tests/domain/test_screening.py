@@ -98,6 +98,14 @@ def brute_winners(rows: list[Row], session: Session, opens: list[int]) -> dict[i
     return dict(sorted(winners.items()))
 
 
+def brute_split(previous_close: float | None, opening: float) -> bool:
+    """Whether a night of a factor from 1.9 on is within 5 % of a split."""
+    if not previous_close or not opening:
+        return False
+    ratio = max(previous_close / opening, opening / previous_close)
+    return any(0.95 * new <= ratio <= 1.05 * new for new in (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50))
+
+
 def brute_found(
     rows: list[Row], session: Session, opens: list[int], previous_close: float | None = None
 ) -> set[tuple[str, int]]:
@@ -115,7 +123,10 @@ def brute_found(
     for index in winners.values():
         _, high, low, close, _ = rows[index].values
         prices = [high, low] if previous_close is None else [high, low, previous_close]
-        if min(prices) > 0 and max(prices) >= JUMP_RATIO * min(prices):
+        is_split = index == min(winners.values(), key=lambda at: rows[at].open_ts) and brute_split(
+            previous_close, rows[index].values[0]
+        )
+        if min(prices) > 0 and (is_split or max(prices) >= JUMP_RATIO * min(prices)):
             found.add(("jump", index))
         previous_close = close
     return found
@@ -164,7 +175,7 @@ def cases(draw: st.DrawFn) -> tuple[list[Row], Session, Interval, int]:
 
 
 @settings(max_examples=250, deadline=None)
-@given(cases(), st.sampled_from([None, 0.0, 5.0, 11.0, 24.0]))
+@given(cases(), st.sampled_from([None, 0.0, 5.0, 5.7, 11.0, 20.7, 21.0, 21.9, 24.0]))
 def test_any_rows_get_the_defects_that_a_row_by_row_reading_finds(
     case: tuple[list[Row], Session, Interval, int], previous_close: float | None
 ) -> None:
@@ -334,9 +345,33 @@ def test_a_doubled_price_is_a_jump_there_and_back_and_is_delivered() -> None:
 
 
 def test_a_first_bar_far_from_the_last_close_of_the_session_before_is_a_jump() -> None:
-    result = screen(stored(good_rows()), STREAM, PLAIN, Interval.parse("1m"), JUMP_RATIO, 77.0)
+    result = screen(stored(good_rows()), STREAM, PLAIN, Interval.parse("1m"), JUMP_RATIO, 90.0)
     assert kinds(result) == [("jump", 0)]
-    assert result.defects[0].detail == "from 9.0 to 77.0, 8.56 times"
+    assert result.defects[0].detail == "from 9.0 to 90.0, 10.00 times"
+
+
+def test_a_first_bar_that_opens_at_about_a_seventh_of_the_close_before_is_suspected_to_be_a_split() -> None:
+    result = screen(stored(good_rows()), STREAM, PLAIN, Interval.parse("1m"), JUMP_RATIO, 71.0)
+    (jump,) = result.defects
+    assert jump.detail == (
+        "from 9.0 to 71.0, 7.89 times; suspected 7:1 split; catalog.corporate_actions can adjust for it"
+    )
+
+
+@pytest.mark.parametrize(("close", "split"), [(198.0, "2:1"), (50.5, "1:2")])
+def test_a_split_in_a_night_that_goes_the_other_way_is_a_jump_of_less_than_the_jump_ratio(
+    close: float, split: str
+) -> None:
+    rows = [Row(2 * minute, (100.0, 100.0, 100.0, 100.0, 1.0)) for minute in range(6)]
+    result = screen(stored(rows), STREAM, PLAIN, Interval.parse("1m"), JUMP_RATIO, close)
+    assert kinds(result) == [("jump", 0)]
+    assert f"1.98 times; suspected {split} split;" in result.defects[0].detail
+    assert len(result.bars) == 6
+
+
+def test_the_same_factor_between_two_bars_of_a_session_is_no_split() -> None:
+    rows = [Row(2 * at, (price,) * 4 + (1.0,)) for at, price in enumerate((100.0, 50.5, 100.0))]  # type: ignore[arg-type]
+    assert screened(rows).defects == ()
 
 
 def test_a_file_name_beyond_the_limit_of_the_wire_keeps_its_end() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors.domain.adjustments import CorporateAction, PriceScale, adjustment_of
 from actors.domain.grid import expected_opens
 from actors.domain.intervals import Interval
 from actors.domain.screening import StoredRows
@@ -134,3 +135,62 @@ def test_wherever_the_reading_starts_a_session_is_judged_the_same(closes: list[f
     storage = stored(closes, closes)
     whole = [day.screened.defects for day in read(storage, 0, 3)]
     assert [day.screened.defects for day in read(storage, first, 3)] == whole[first:]
+
+
+def scale(*splits: tuple[int, float]) -> PriceScale:
+    """Take splits by the session that they come before."""
+    return PriceScale(
+        adjustment_of(CorporateAction("SPLT", session_of(at).date, split, 0.0, 2), None)
+        for at, split in splits
+    )
+
+
+def scaled(storage: Storage, first: int, applied: PriceScale, last: int = 2) -> list[SessionRows]:
+    reader = StreamReader(storage, STREAM, 2.0, applied)
+    return [reader.read(session_of(at), session_of(at - 1)) for at in range(first, last + 1)]
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_a_split_that_is_applied_is_no_jump_and_puts_the_bars_before_on_its_scale(first: int) -> None:
+    prices = [700.0] * MINUTES + [100.0] * (2 * MINUTES)
+    found = scaled(stored(prices, prices), first, scale((1, SPLIT)))
+    assert jumps(found) == []
+    assert {float(price) for day in found for price in day.screened.bars["close"]} == {100.0}
+    assert [set(day.screened.bars["volume"]) for day in found] == [{7.0}, {1.0}, {1.0}][first:]
+
+
+def test_a_split_that_did_not_happen_is_a_jump_of_the_stored_prices() -> None:
+    prices = [100.0] * (3 * MINUTES)
+    (jump,) = [
+        defect
+        for day in scaled(stored(prices, prices), 0, scale((1, 4.0)))
+        for defect in day.screened.defects
+    ]
+    assert jump.row == MINUTES
+    assert jump.detail.startswith("from 25.0 to 100.0, 4.00 times; suspected 1:4 split")
+
+
+def test_defects_say_what_is_stored_where_bars_are_adjusted() -> None:
+    prices = [100.0, 300.0, *[100.0] * (MINUTES - 2), *[25.0] * (2 * MINUTES)]
+    found = scaled(stored(prices, prices), 0, scale((1, 4.0)))
+    assert [defect.detail for defect in found[0].screened.defects] == [
+        "from 100.0 to 300.0, 3.00 times",
+        "from 100.0 to 300.0, 3.00 times",
+    ]
+    assert found[0].screened.bars["close"].tolist() == [25.0, 75.0, 25.0, 25.0]
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(prices, min_size=4 * MINUTES, max_size=4 * MINUTES),
+    st.integers(0, 3),
+    st.lists(st.tuples(st.integers(0, 5), st.sampled_from([2.0, 3.0, 7.0, 0.1])), unique_by=lambda s: s[0]),
+)
+def test_wherever_the_reading_starts_and_ends_adjusted_sessions_are_the_same(
+    closes: list[float], first: int, splits: list[tuple[int, float]]
+) -> None:
+    storage, applied = stored(closes, closes), scale(*splits)
+    whole = scaled(storage, 0, applied, last=3)
+    for at, found in enumerate(scaled(storage, first, applied, last=3), first):
+        assert found.screened.defects == whole[at].screened.defects
+        assert found.screened.bars.tobytes() == whole[at].screened.bars.tobytes()

@@ -80,6 +80,23 @@ def test_without_step_lines_all_others_stay_and_nothing_else_changes(
     ]
 
 
+def test_corporate_actions_give_the_same_bars_in_processes_as_in_one(
+    run: Runner, configure: Configure, example: Ended, tmp_path: Path
+) -> None:
+    rows = (
+        "date,symbol,split,dividend",
+        "2025-07-01,AAPL,3,0.5",
+        "2025-07-03,RIVN,,1",
+        "2026-01-02,AAPL,0.7,",
+    )
+    (tmp_path / "actions.csv").write_text("\n".join(rows))
+    path = configure({"catalog": {"corporate_actions": "actions.csv"}})
+    found = [run(path, *options).summary for options in ((), ("--inline", "--window-steps", "7"))]
+    assert found[0]["digest"] == found[1]["digest"]
+    assert found[0]["digest"]["data"] != example.summary["digest"]["data"]
+    assert found[0]["corporate_actions"]["applied"] == 3
+
+
 def test_a_run_of_one_session_has_that_session_only(run: Runner) -> None:
     ended = run(EXAMPLE, *HALF_DAY)
     assert [session["date"] for session in ended.summary["sessions"]] == ["2025-07-03"]

@@ -1,5 +1,6 @@
 """What `summary.json` says of a run that went well, and of one that did not."""
 
+import dataclasses
 import json
 from typing import Any
 
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from actors.domain.session_plan import (
+    ActionFile,
+    Adjustment,
     Flow,
     Hours,
     Rules,
@@ -18,7 +21,8 @@ from actors.domain.session_plan import (
     Stream,
     Trading,
 )
-from actors.supervisor.summary import Failure, Outcome, build_summary
+from actors.supervisor.split_findings import SuspectedSplit
+from actors.supervisor.summary import SPLITS_NAMED, Failure, Outcome, build_summary
 from protocol.messages import Finished, StreamTotal
 
 MINUTE_NS = 60 * 10**9
@@ -187,6 +191,28 @@ def test_without_a_check_of_history_that_is_said() -> None:
     summary = build_summary(plan, FINISHED, OUTCOME)
     assert any("assumed" in warning for warning in summary["warnings"])
     assert summary["bars"] == build_summary(PLAN, FINISHED, OUTCOME)["bars"]
+
+
+def test_the_file_of_corporate_actions_is_named_with_how_many_were_applied() -> None:
+    split = Adjustment("AAPL", "2025-07-03", 4.0, 0.0, 0.25, 4.0)
+    plan = replace(PLAN, corporate_actions=ActionFile("actions.csv", "ab12"), adjustments=(split,))
+    assert build_summary(PLAN, FINISHED, OUTCOME)["corporate_actions"] is None
+    assert build_summary(plan, FINISHED, OUTCOME)["corporate_actions"] == {
+        "file": "actions.csv",
+        "sha256": "ab12",
+        "applied": 1,
+    }
+
+
+def test_suspected_splits_are_listed_and_warned_of_and_unknown_without_tables() -> None:
+    found = tuple(SuspectedSplit(f"S{n}", "2025-07-03", "4:1") for n in range(SPLITS_NAMED + 3))
+    summary = build_summary(PLAN, FINISHED, dataclasses.replace(OUTCOME, suspected_splits=found))
+    assert len(summary["suspected_splits"]) == len(found)
+    assert summary["suspected_splits"][0] == {"symbol": "S0", "date": "2025-07-03", "split": "4:1"}
+    *_, warning = summary["warnings"]
+    assert warning.startswith("suspected splits: S0 2025-07-03 4:1, S1 2025-07-03 4:1, ")
+    assert warning.endswith(" and 3 more; catalog.corporate_actions can adjust for it")
+    assert build_summary(PLAN, None, FAILED)["suspected_splits"] is None
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,18 @@
 """Parquet on disk: the catalog that bars come from and the tables of a run. Nothing else imports pyarrow."""
 
 from actors.runtime.store.catalog import Catalog
+from actors.runtime.store.defect_table import RecordedDefect, recorded_defects
 from actors.runtime.store.holdings import StreamHolding, stored_holdings
 from actors.runtime.store.tables import ParquetTables
 from actors.runtime.store.writing import remove_partials, write_bars
 
-__all__ = ["Catalog", "ParquetTables", "StreamHolding", "remove_partials", "stored_holdings", "write_bars"]
+__all__ = [
+    "Catalog",
+    "ParquetTables",
+    "RecordedDefect",
+    "StreamHolding",
+    "recorded_defects",
+    "remove_partials",
+    "stored_holdings",
+    "write_bars",
+]

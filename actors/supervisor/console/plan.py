@@ -13,6 +13,7 @@ from rich.text import Text
 from actors.domain.grid import event_times
 from actors.domain.intervals import NS_PER_S, Interval
 from actors.domain.session_plan import (
+    Adjustment,
     Hours,
     Label,
     Session,
@@ -31,6 +32,7 @@ SESSIONS_SHOWN: Final = 9
 """Of more sessions than this the first few and the last few are shown."""
 STREAMS_SHOWN: Final = 10
 """Of more stored streams than this the ones with the lowest share on grid are shown."""
+ACTIONS_SHOWN: Final = 10
 WARNINGS_SHOWN: Final = 20
 EXACT_BELOW: Final = 100_000
 """Counts from here on are shortened, so that run and history fit 80 columns side by side."""
@@ -57,6 +59,7 @@ def render_plan(plan: SessionPlan) -> RenderableType:
         _sessions(plan),
         _streams(plan),
         _storage(plan),
+        _corporate_actions(plan),
         _warmups(plan),
         _strategies(plan),
         _warnings(plan),
@@ -225,6 +228,33 @@ def _holding_cells(held: Holding) -> list[str | Text]:
     style = "" if held.on_grid == held.expected else "red" if not held.on_grid else "yellow"
     grid = f"{compact(held.on_grid, EXACT_BELOW)}/{compact(held.expected, EXACT_BELOW)}"
     return [compact(held.rows, EXACT_BELOW), grid, Text(share(held.on_grid, held.expected), style=style)]
+
+
+def _corporate_actions(plan: SessionPlan) -> RenderableType:
+    file, steps = plan.corporate_actions, plan.adjustments
+    if file is None:
+        return Group()
+    remark = f"{clean(file.name, 60)}, SHA-256 {file.sha256[:12]}…, {_actions(steps)}"
+    rows = [_adjustment_row(step) for step in steps[:ACTIONS_SHOWN]]
+    if len(steps) > ACTIONS_SHOWN:
+        rest = Text(f"{len(steps) - ACTIONS_SHOWN:,} more in plan.json", style="dim")
+        rows.append(("…", "", "", rest))
+    return section("Corporate actions", remark, *([table(("", "", "", ""), rows)] if rows else []))
+
+
+def _actions(steps: Sequence[Adjustment]) -> str:
+    """Count them: 3 actions of 2 symbols."""
+    if not steps:
+        return "none of it concerns these symbols and dates"
+    return f"{plural(len(steps), 'action')} of {plural(len({step.symbol for step in steps}), 'symbol')}"
+
+
+def _adjustment_row(step: Adjustment) -> tuple[str | Text, ...]:
+    what = [f"split {step.split:g}"] * (step.split != 1) + [f"dividend {step.dividend:g}"] * (
+        step.dividend != 0
+    )
+    effect = f"prices before are multiplied by {step.price_factor:.6g}"
+    return clean(step.symbol, 14), step.date, ", ".join(what), effect
 
 
 def _warmups(plan: SessionPlan) -> RenderableType:

@@ -63,6 +63,7 @@ def render_check(tally: CheckTally, min_score: float | None) -> RenderableType:
     return Group(
         _totals(tally, min_score),
         _unchecked(tally.unchecked),
+        _splits(tally),
         _worst_sessions(tally),
         _gaps(tally),
         _defects(tally),
@@ -200,6 +201,14 @@ def _session_row(found: Found) -> Sequence[Cell]:
         count(len(verdict.gaps)),
         _defect_words({kind: getattr(quality, kind) for kind in DEFECT_WORDS}),
     )
+
+
+def _splits(tally: CheckTally) -> RenderableType:
+    kept, found = tally.splits.kept, tally.splits.count
+    if not found:
+        return Group()
+    shown = facts((f"{_name(each.check)}  {each.date}", f"{each.split}") for each in kept)
+    return section("Suspected splits", f"{found:,}", shown, *_more(found - len(kept), "splits"))
 
 
 def _gaps(tally: CheckTally) -> RenderableType:

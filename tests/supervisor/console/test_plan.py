@@ -8,7 +8,7 @@ from rich.console import Console
 
 from actors.domain.grid import event_times
 from actors.domain.intervals import Interval
-from actors.domain.session_plan import Hours, Session, SessionPlan, Stream, Warmup
+from actors.domain.session_plan import ActionFile, Adjustment, Hours, Session, SessionPlan, Stream, Warmup
 from actors.supervisor.console import print_plan, render_plan
 from actors.supervisor.console.plan import session_hours, session_steps
 from actors.supervisor.console.text import DASH
@@ -91,6 +91,37 @@ def test_storage_says_rows_bars_on_grid_and_their_share(make_plan: Plans, render
     text = render(render_plan(make_plan()))
     assert re.search(r"AAPL 1m +993 +990/990 +100\.00% +782 +780/780 +100\.00%", text)
     assert re.search(r"RIVN 1m +993 +986/990 +99\.60% +782 +780/780 +100\.00%", text)
+
+
+def test_corporate_actions_are_listed_with_what_they_do_and_where_they_are_from(
+    make_plan: Plans, render: Render
+) -> None:
+    file = ActionFile("actions.csv", "0123456789abcdef" * 4)
+    steps = (
+        Adjustment("AAPL", "2020-08-07", 1.0, 0.82, 0.998, 1.0),
+        Adjustment("AAPL", "2020-08-31", 4.0, 0.0, 0.25, 4.0),
+    )
+    text = render(render_plan(make_plan(corporate_actions=file, adjustments=steps)))
+    assert "Corporate actions  actions.csv, SHA-256 0123456789ab…, 2 actions of 1 symbol" in text
+    assert re.search(r"AAPL +2020-08-07 +dividend 0\.82 +prices before are multiplied by 0\.998", text)
+    assert re.search(r"AAPL +2020-08-31 +split 4 +prices before are multiplied by 0\.25", text)
+
+
+def test_many_corporate_actions_are_counted(make_plan: Plans, render: Render) -> None:
+    file = ActionFile("actions.csv", "0123456789abcdef" * 4)
+    steps = tuple(Adjustment("AAPL", f"20{n:02}-08-31", 4.0, 0.5, 0.24, 4.0) for n in range(30))
+    text = render(render_plan(make_plan(corporate_actions=file, adjustments=steps)))
+    assert text.count("split 4, dividend 0.5") == 10
+    assert "20 more in plan.json" in text
+
+
+def test_a_file_that_changes_nothing_says_so_and_without_one_there_is_no_section(
+    make_plan: Plans, render: Render
+) -> None:
+    file = ActionFile("actions.csv", "0123456789abcdef" * 4)
+    text = " ".join(render(render_plan(make_plan(corporate_actions=file))).split())
+    assert "none of it concerns these symbols and dates" in text
+    assert "Corporate actions" not in render(render_plan(make_plan()))
 
 
 def test_without_history_there_are_no_history_columns(make_plan: Plans, render: Render) -> None:
