@@ -32,6 +32,7 @@ from actors.domain.session_plan import (
 )
 from actors.domain.stream_decision import decide_streams
 from actors.supervisor.demand import Demand, configured_indicators, gather_demand
+from actors.supervisor.gap_sources import gap_source_warnings, with_gap_sources
 from actors.supervisor.inventory import Inventory, StockTaker, check_run, history_warnings
 from actors.supervisor.quality_gate import check_quality
 from actors.supervisor.settings import flow, rules, strategies, trading
@@ -93,6 +94,7 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
         warnings=(
             *config.warnings(),
             *_reader_warnings(config),
+            *gap_source_warnings(config, streams),
             *low_quality,
             *history_warnings(served, inventory.stored, history),
             *_warmup_warnings(warmups),
@@ -153,7 +155,8 @@ def _streams(config: SessionConfig, source: BarSource, demand: Demand) -> tuple[
     if absent:
         raise DataError(_no_data(absent, source, config.catalog_path))
     parsed = {symbol: tuple(map(Interval.parse, texts)) for symbol, texts in stored.items()}
-    streams = decide_streams(symbols, tuple(demand.requests()), parsed)
+    decided = decide_streams(symbols, tuple(demand.requests()), parsed)
+    streams = with_gap_sources(config, decided, parsed)
     _check_something_served(streams, config.catalog_path)
     return streams
 

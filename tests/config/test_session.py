@@ -93,7 +93,7 @@ def test_what_is_accepted_and_not_acted_on_is_warned_about(document: Document) -
     document["session_data_config"] |= {
         "streaming": {"catchup_check_interval": 5},
         "historical": {"indicators": {"avg": {"period": "5d"}}},
-        "gap_filler": {"enabled": True},
+        "gap_filler": {"enable_session_quality": False, "max_retries": 2, "retry_interval_seconds": 5},
         "scanners": ["gap_up"],
         "indicators": {
             "session": [
@@ -106,7 +106,9 @@ def test_what_is_accepted_and_not_acted_on_is_warned_about(document: Document) -
     assert warned_about(parse_config(document | {"api_config": {"data_api": "alpaca"}})) == {
         "session_data_config.streaming",
         "session_data_config.historical.indicators",
-        "session_data_config.gap_filler",
+        "session_data_config.gap_filler.enable_session_quality",
+        "session_data_config.gap_filler.max_retries",
+        "session_data_config.gap_filler.retry_interval_seconds",
         "session_data_config.scanners",
         "session_data_config.indicators.historical",
         "trading_config",
@@ -115,6 +117,7 @@ def test_what_is_accepted_and_not_acted_on_is_warned_about(document: Document) -
 
 
 def test_what_is_acted_on_is_not_warned_about(document: Document) -> None:
+    document["session_data_config"]["gap_filler"] = {"enabled": True}
     assert warned_about(parse_config(document)) == {"trading_config"}
 
 
