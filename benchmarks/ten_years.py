@@ -44,14 +44,14 @@ Document = dict[str, Any]
 class Years(NamedTuple):
     """Bars on disk, as a file to be imported."""
 
-    count: int
+    number: int
     folder: Path
     sessions: int
     bars: int
 
     def __str__(self) -> str:
         """Write it as the table does."""
-        return "1 year" if self.count == 1 else f"{self.count} years"
+        return "1 year" if self.number == 1 else f"{self.number} years"
 
 
 class Stage(NamedTuple):

@@ -111,7 +111,7 @@ def test_the_years_are_imported_and_checked_to_the_last_bar_and_printed(
         ten_years.measure(years._replace(bars=years.bars + 1), "check")
 
     taken["run"] = taken["check"]
-    ten_years.print_table({years: taken, years._replace(count=10): taken})
+    ten_years.print_table({years: taken, years._replace(number=10): taken})
     printed = capsys.readouterr().out
     assert printed.startswith("1 year: 97,740 bars of 1m in 252 sessions\n10 years: ")
     assert f"\n{'import, 10 years ÷ 1 year':24}        1.00" in printed
