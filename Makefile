@@ -3,7 +3,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: run test lint bench schema clean
+.PHONY: run test lint bench bench-years schema clean
 
 run: $(STAMP)
 	$(PYTHON) scripts/launch.py configs/example_session.json
@@ -19,6 +19,9 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(PYTHON) benchmarks/small_run.py
+
+bench-years: $(STAMP)
+	$(PYTHON) benchmarks/ten_years.py
 
 schema: $(STAMP)
 	$(VENV)/bin/sessionflow schema --output configs/session.schema.json

@@ -5,11 +5,12 @@ from typing import Final
 
 from actors.domain.adjustments import UNADJUSTED, price_scales
 from actors.domain.errors import DataError
+from actors.domain.gap_filling import GapFiller
 from actors.domain.ports import BarSource
 from actors.domain.roles import Effect, Log, Send
 from actors.domain.screening import Screened
 from actors.domain.session_plan import Session, SessionPlan, Stream
-from actors.domain.stream_reading import StreamReader
+from actors.domain.stream_reading import SessionRows, StreamReader
 from protocol import topics
 from protocol.blocks import Bars, bar_block, join_bars
 from protocol.messages import (
@@ -40,6 +41,11 @@ class Loader:
         self._readers = {
             stream.id: StreamReader(source, stream, jump_ratio, scales.get(stream.symbol, UNADJUSTED))
             for stream in plan.base_streams
+        }
+        self._fillers = {
+            stream.id: GapFiller(source, stream, scales.get(stream.symbol, UNADJUSTED))
+            for stream in plan.base_streams
+            if stream.filled_from
         }
         self._clock_ns = clock_ns
         self._next = -len(plan.history)
@@ -78,13 +84,21 @@ class Loader:
         before = self._plan.session_before(session.index)
         for stream in self._plan.base_streams:
             if stream.is_read_in(session.index):
-                rows, screened = self._readers[stream.id].read(session, before)
+                rows, screened = self._read(stream, session, before)
                 self.bars += len(screened.bars)
                 batch.add(stream, rows, screened)
                 if batch.rows >= ROWS_PER_MESSAGE:
                     yield batch.message(session.index), batch.loads
                     batch = _Batch()
         yield batch.message(session.index), batch.loads
+
+    def _read(self, stream: Stream, session: Session, before: Session | None) -> SessionRows:
+        found = self._readers[stream.id].read(session, before)
+        filler = self._fillers.get(stream.id)
+        if filler is None:
+            return found
+        bars = filler.fill(session, found.screened.bars)
+        return found._replace(screened=found.screened._replace(bars=bars))
 
 
 class _Batch:

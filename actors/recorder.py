@@ -17,6 +17,8 @@ class Limits(NamedTuple):
 
     shelved_bars: int = 500_000
     """Bars before files of them are written: 34 MB."""
+    shelf_bars: int = 100_000
+    """Bars of one stream before a file of them is written: 7 MB, and three times that on the way to it."""
     loose_bars: int = 50_000
     """Bars after which even an unfinished session is put on the shelves."""
     table_rows: int = 100_000
@@ -94,8 +96,9 @@ class Recorder:
 
     def _settle(self, segment: int) -> None:
         self._recording.settle(segment)
-        if self._recording.shelves.rows >= self._limits.shelved_bars:
-            self._write(self._recording.shelves.take_full())
+        shelves = self._recording.shelves
+        if shelves.rows >= self._limits.shelved_bars or shelves.longest >= self._limits.shelf_bars:
+            self._write(shelves.take_full())
         if self._recording.rows >= self._limits.table_rows:
             self._append(self._recording.take_tables())
 

@@ -55,6 +55,8 @@ class Footprint(NamedTuple):
 
     peak: Memory
     """The highest sums."""
+    largest_rss: int
+    """The most that a single one of them held, bytes."""
     cpu_s: float
 
 
@@ -65,11 +67,13 @@ class Tree:
         """Nothing was seen yet."""
         self._pid = pid
         self._samples = [Memory(0, None)]
+        self._largest_rss = 0
         self._cpu_s: dict[int, float] = {}
 
     def look(self) -> None:
         """Take a sample."""
         found = list(self._memories())
+        self._largest_rss = max([self._largest_rss, *(memory.rss for memory in found)])
         shared = [memory.pss for memory in found if memory.pss is not None]
         self._samples.append(Memory(sum(memory.rss for memory in found), sum(shared) if shared else None))
 
@@ -77,7 +81,7 @@ class Tree:
         """Sum up; the processor time is that of each process when it was last seen."""
         shared = [sample.pss for sample in self._samples if sample.pss is not None]
         peak = Memory(max(sample.rss for sample in self._samples), max(shared, default=None))
-        return Footprint(peak, sum(self._cpu_s.values()))
+        return Footprint(peak, self._largest_rss, sum(self._cpu_s.values()))
 
     def _memories(self) -> Iterator[Memory]:
         try:

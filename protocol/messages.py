@@ -355,6 +355,8 @@ class StreamTotal(Part, frozen=True):
     duplicates: Count
     rejected: Count
     gaps: Count
+    filled: Count = 0
+    """Of a STREAMED stream's `bars`, how many were missing and have been rebuilt from a finer interval."""
 
 
 class Stop(Message, frozen=True):

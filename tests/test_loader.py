@@ -15,7 +15,7 @@ from actors.domain.screening import StoredRows
 from actors.domain.session_plan import Flow, Hours, Rules, Session, SessionPlan, Stream, Trading
 from actors.loader import ROWS_PER_MESSAGE, Loader
 from protocol import topics
-from protocol.blocks import as_bars
+from protocol.blocks import BarFlag, as_bars
 from protocol.messages import LoadFailed, LoadReport, LoadSessions, Message, PhaseEvent, SessionBars
 
 SECOND = 1_000_000_000
@@ -46,9 +46,10 @@ def stream(number: int, interval: str = "1m", history: int = 0) -> Stream:
 
 @dataclass
 class Storage:
-    """Every bar of every session, and one outside of it each night; notes what was read."""
+    """Every bar of every session but `holes`, and one outside of it each night; notes what was read."""
 
     broken: str | None = None
+    holes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     reads: list[tuple[str, str, int, int]] = field(default_factory=list)
 
     def read(self, symbol: str, interval: str, start_ns: int, end_ns: int) -> StoredRows:
@@ -57,7 +58,9 @@ class Storage:
             raise DataError(f"{symbol}.parquet: truncated; import it again")
         session = session_of((end_ns - OPEN) // DAY)
         night = np.array([session.open_ns - 3600 * SECOND])
-        stamps = np.concatenate((night, expected_opens(session, Interval.parse(interval))))
+        opens = np.delete(expected_opens(session, Interval.parse(interval)), self.holes.get(interval, ()))
+        stamps = np.concatenate((night, opens))
+        stamps = stamps[(start_ns <= stamps) & (stamps < end_ns)]
         values = np.ones(len(stamps))
         columns = dict.fromkeys(("open", "high", "low", "close", "volume"), values)
         return StoredRows(stamps, columns, np.arange(len(stamps)), ((f"{symbol}.parquet", len(stamps)),))
@@ -162,6 +165,23 @@ def test_a_session_of_which_no_stream_is_read_is_reported_as_empty() -> None:
     messages = ask(loader_of(plan_of(stream(0)), Storage()), -1)
     assert reported(messages) == [-3, -2, -1]
     assert all(message.block.n == 0 for message in messages if isinstance(message, SessionBars))
+
+
+def test_missing_bars_are_sent_with_the_others_where_the_plan_names_a_source() -> None:
+    for source, delivered in (("", 388), ("1s", 390)):
+        storage = Storage(holes={"1m": (5, 9)})
+        base = msgspec.structs.replace(stream(0), filled_from=source)
+        loader = loader_of(plan_of(base, stream(1)), storage)
+        bars, report = [message for message in ask(loader, 0) if message.session == 0]  # type: ignore[attr-defined]
+        assert isinstance(bars, SessionBars)
+        assert isinstance(report, LoadReport)
+        sent_bars = as_bars(bars.block)
+        filled = np.flatnonzero(sent_bars["flags"] & BarFlag.FILLED)
+        assert filled.tolist() == ([5, 9] if source else [])
+        assert (sent_bars["volume"][filled] == 60).all()
+        assert [(load.rows, load.delivered) for load in report.loads] == [(389, delivered), (389, 388)]
+        assert [defect.stream for defect in bars.defects] == [0, 1]
+        assert ("1s" in {interval for _, interval, _, _ in storage.reads}) == bool(source)
 
 
 def test_a_large_session_is_sent_in_parts_between_whole_streams() -> None:

@@ -229,7 +229,7 @@ def test_a_report_that_was_missed_is_made_up_for() -> None:
     assert role.windows == 12
 
 
-@given(window_steps=st.integers(1, STEPS), limits=st.builds(Limits, *[st.integers(1, 99)] * 3))
+@given(window_steps=st.integers(1, STEPS), limits=st.builds(Limits, *[st.integers(1, 99)] * 4))
 @settings(max_examples=40, deadline=None)
 def test_tables_depend_neither_on_windows_nor_on_how_much_is_kept_in_memory(
     window_steps: int, limits: Limits

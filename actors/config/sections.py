@@ -80,12 +80,16 @@ class HistoricalConfig(Section):
 
 
 class GapFillerConfig(Section):
-    """Rebuilding missing bars. Accepted; not served yet."""
+    """Rebuilding missing bars of what is streamed from a finer interval that is stored too."""
 
-    enabled: bool = False
-    enable_session_quality: bool = True
-    max_retries: int = Field(default=5, ge=0)
-    retry_interval_seconds: float = Field(default=60.0, gt=0)
+    enabled: bool = Field(
+        default=False, description="Rebuild a missing bar where every finer bar of it is stored and valid."
+    )
+    enable_session_quality: bool = Field(
+        default=True, description="Accepted; quality is always measured while a session runs."
+    )
+    max_retries: int = Field(default=5, ge=0, description="Accepted; for live data only.")
+    retry_interval_seconds: float = Field(default=60.0, gt=0, description="Accepted; for live data only.")
 
 
 class IndicatorConfig(Section):

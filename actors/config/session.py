@@ -151,7 +151,15 @@ def _unserved(config: SessionConfig) -> Iterator[tuple[str, str]]:
 def _unserved_data(data: SessionDataConfig) -> Iterator[tuple[str, str]]:
     if data.streaming != StreamingConfig():
         yield "session_data_config.streaming", "not served yet; no stream is flagged as catching up"
-    if data.gap_filler != GapFillerConfig():
-        yield "session_data_config.gap_filler", "not served yet; missing bars stay missing"
+    yield from _unserved_gap_filling(data.gap_filler)
     if data.scanners:
         yield "session_data_config.scanners", "not served yet; no scanner runs"
+
+
+def _unserved_gap_filling(filler: GapFillerConfig) -> Iterator[tuple[str, str]]:
+    where, default = "session_data_config.gap_filler", GapFillerConfig()
+    if not filler.enable_session_quality:
+        yield f"{where}.enable_session_quality", "not used: quality is always measured while a session runs"
+    for name in ("max_retries", "retry_interval_seconds"):
+        if getattr(filler, name) != getattr(default, name):
+            yield f"{where}.{name}", "not used: it is for live data; stored bars are read once"

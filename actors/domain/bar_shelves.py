@@ -31,7 +31,12 @@ class _Lot(NamedTuple):
     """Bars of one stream and one session."""
 
     date: str
-    bars: Bars
+    records: bytes
+    """Its own copy: a view of a few would keep all bars of its session in memory."""
+
+    @property
+    def rows(self) -> int:
+        return len(self.records) // BAR_DTYPE.itemsize
 
 
 class BarShelves:
@@ -49,6 +54,11 @@ class BarShelves:
         """How many bars are kept."""
         return int(self._counts.sum())
 
+    @property
+    def longest(self) -> int:
+        """How many bars the stream with the most has."""
+        return int(self._counts.max(initial=0))
+
     def put(self, session: int, bars: Bars) -> None:
         """Sort bars of one session, as they were delivered, by stream."""
         date = self._plan.session(session).date
@@ -57,7 +67,7 @@ class BarShelves:
         stops = np.searchsorted(by_stream["stream"], np.arange(len(self._shelves)), side="right").tolist()
         for shelf, start, stop in zip(self._shelves, [0, *stops], stops, strict=False):
             if stop > start:
-                shelf.append(_Lot(date, by_stream[start:stop]))
+                shelf.append(_Lot(date, by_stream[start:stop].tobytes()))
         self._counts += np.diff(stops, prepend=0)
 
     def take_full(self) -> Iterator[Table]:
@@ -85,12 +95,10 @@ def _path(stream: Stream, part: int) -> str:
 
 
 def _columns(lots: list[_Lot]) -> Columns:
-    bars = np.frombuffer(b"".join(lot.bars.tobytes() for lot in lots), dtype=BAR_DTYPE)
+    bars = np.frombuffer(b"".join(lot.records for lot in lots), dtype=BAR_DTYPE)
     flags = bars["flags"]
     return {
-        "session": np.repeat(
-            np.array([lot.date for lot in lots], dtype=np.str_), [len(lot.bars) for lot in lots]
-        ),
+        "session": np.repeat(np.array([lot.date for lot in lots], dtype=np.str_), [lot.rows for lot in lots]),
         "open_ts": bars["open_ts"].astype(np.int64),
         "close_ts": bars["close_ts"].astype(np.int64),
         **{name: bars[name].astype(np.float64) for name in ("open", "high", "low", "close", "volume")},

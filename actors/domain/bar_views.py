@@ -21,6 +21,7 @@ INT_FIELDS: Final = ("stream", "open_ts", "close_ts", "n_base", "n_expected", "f
 FLOAT_FIELDS: Final = ("open", "high", "low", "close", "volume")
 _PARTIAL: Final = BarFlag.PARTIAL.value
 _CLIPPED: Final = BarFlag.CLIPPED.value
+_FILLED: Final = BarFlag.FILLED.value
 
 
 class Bar(msgspec.Struct, frozen=True, gc=False):
@@ -50,6 +51,11 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
     def clipped(self) -> bool:
         """Whether the session's close, or a break, cut its bin short."""
         return bool(self.flags & _CLIPPED)
+
+    @property
+    def filled(self) -> bool:
+        """Whether it was missing, or made of one that was, and has been rebuilt from a finer interval."""
+        return bool(self.flags & _FILLED)
 
 
 class BarColumns:

@@ -185,8 +185,9 @@ class AssumedLedger:
         self._received[:] = 0
 
     def appraise(self, steps: Steps) -> Appraisal:
-        """Count bars, and report them at the session's last step."""
-        self._received += np.bincount(steps.bars["stream"], minlength=len(self._received))
+        """Count stored bars, and report them at the session's last step."""
+        stored = steps.bars["flags"] & BarFlag.FILLED.value == 0
+        self._received += np.bincount(steps.bars["stream"][stored], minlength=len(self._received))
         if not steps.last:
             return Appraisal(_NO_RECORDS, ())
         records = np.zeros(len(self._ids), QUALITY_DTYPE)

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from actors.domain.quality_ledger import QualityView, score
 from actors.domain.session_plan import SessionPlan
-from protocol.blocks import as_bars, as_quality, as_times
+from protocol.blocks import BarFlag, Bars, as_bars, as_quality, as_times
 from protocol.messages import SealedWindow, StreamTotal
 
 Counts = npt.NDArray[np.int64]
@@ -21,6 +21,7 @@ class Tally:
         size = len(plan.served)
         self._streams = plan.served
         self._bars: Counts = np.zeros(size, dtype=np.int64)
+        self._filled: Counts = np.zeros(size, dtype=np.int64)
         self._gaps: Counts = np.zeros(size, dtype=np.int64)
         self._quality = {name: np.zeros(size, dtype=np.int64) for name in _QUALITY_COLUMNS}
         self._view = QualityView(plan)
@@ -42,12 +43,17 @@ class Tally:
         self._view.apply(as_quality(window.quality))
         last_step = int(as_times(window.steps)[-1])
         if window.session >= 0:
-            self._bars += np.bincount(as_bars(window.block)["stream"], minlength=len(self._bars))
+            self._count_bars(as_bars(window.block))
             for gap in window.gaps:
                 self._gaps[gap.stream] += 1
         if window.last:
             self._close_session(window.session, last_step)
         self._open_until = None if window.last or window.session < 0 else last_step
+
+    def _count_bars(self, bars: Bars) -> None:
+        filled = bars["flags"] & BarFlag.FILLED.value != 0
+        self._bars += np.bincount(bars["stream"], minlength=len(self._bars))
+        self._filled += np.bincount(bars["stream"][filled], minlength=len(self._filled))
 
     def totals(self) -> tuple[StreamTotal, ...]:
         """Give the totals of every served stream, by id; an unfinished session counts up to its last step."""
@@ -93,6 +99,7 @@ class Tally:
             duplicates=sum(quality[name] for name in DUPLICATES),
             rejected=sum(quality[name] for name in REJECTED),
             gaps=int(self._gaps[stream]),
+            filled=int(self._filled[stream]) if stream in self._base else 0,
         )
 
 

@@ -33,6 +33,7 @@ from actors.domain.session_plan import (
 from actors.domain.stream_decision import decide_streams
 from actors.supervisor.corporate_actions import Reading, applied_actions
 from actors.supervisor.demand import Demand, configured_indicators, gather_demand
+from actors.supervisor.gap_sources import gap_source_warnings, with_gap_sources
 from actors.supervisor.historical import (
     check_figures,
     deepened,
@@ -109,6 +110,7 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
         warnings=(
             *config.warnings(),
             *_reader_warnings(config),
+            *gap_source_warnings(config, streams),
             *low_quality,
             *history_warnings(served, inventory.stored, history),
             *_warmup_warnings(warmups),
@@ -174,7 +176,8 @@ def _streams(config: SessionConfig, source: BarSource, demand: Demand) -> tuple[
     if absent:
         raise DataError(_no_data(absent, source, config.catalog_path))
     parsed = {symbol: tuple(map(Interval.parse, texts)) for symbol, texts in stored.items()}
-    streams = decide_streams(symbols, tuple(demand.requests()), parsed)
+    decided = decide_streams(symbols, tuple(demand.requests()), parsed)
+    streams = with_gap_sources(config, decided, parsed)
     _check_something_served(streams, config.catalog_path)
     return streams
 

@@ -19,6 +19,8 @@ SUMMARY_VERSION: Final = 1
 SPLITS_NAMED: Final = 10
 """How many suspected splits the warning names; `suspected_splits` has all."""
 BAR_COUNTS: Final = ("expected", "delivered", "missing", "duplicates", "rejected")
+FILLED: Final = "filled"
+"""Of the delivered bars, how many were missing and have been rebuilt."""
 
 Json = dict[str, Any]
 
@@ -123,7 +125,7 @@ def _base_streams(plan: SessionPlan) -> Iterator[tuple[str, list[Stream]]]:
 
 
 def _counts(streams: list[Stream], totals: Mapping[int, StreamTotal]) -> Json:
-    fields = {name: "bars" if name == "delivered" else name for name in BAR_COUNTS}
+    fields = {name: "bars" if name == "delivered" else name for name in (*BAR_COUNTS, FILLED)}
     return {name: _sum(streams, totals, column) for name, column in fields.items()}
 
 

@@ -95,3 +95,23 @@ def test_the_benchmark_prints_a_table_of_the_runs_it_made() -> None:
     assert printed.startswith("W(1,1): 390 bars")
     for row in ("by processes", "inline", "by processes ÷ inline"):
         assert f"\n{row:24}" in printed
+
+
+@pytest.mark.slow
+def test_the_years_are_imported_and_checked_to_the_last_bar_and_printed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    ten_years = imported("ten_years")
+    years = ten_years.prepare(tmp_path / "years", 1)
+    assert (years.sessions, years.bars) == (252, 249 * 390 + 3 * 210)
+    taken = {stage: ten_years.measure(years, stage) for stage in ("import", "check")}
+    assert all(found.footprint.largest_rss > 0 for found in taken.values())
+    with pytest.raises(ten_years.click.ClickException, match="check of 1 year handled 97,740 of 97,741 bars"):
+        ten_years.measure(years._replace(bars=years.bars + 1), "check")
+
+    taken["run"] = taken["check"]
+    ten_years.print_table({years: taken, years._replace(number=10): taken})
+    printed = capsys.readouterr().out
+    assert printed.startswith("1 year: 97,740 bars of 1m in 252 sessions\n10 years: ")
+    assert f"\n{'import, 10 years ÷ 1 year':24}        1.00" in printed

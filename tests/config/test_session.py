@@ -92,7 +92,7 @@ def test_a_secret_in_the_wrong_place_is_not_shown(document: Document) -> None:
 def test_what_is_accepted_and_not_acted_on_is_warned_about(document: Document) -> None:
     document["session_data_config"] |= {
         "streaming": {"catchup_check_interval": 5},
-        "gap_filler": {"enabled": True},
+        "gap_filler": {"enable_session_quality": False, "max_retries": 2, "retry_interval_seconds": 5},
         "scanners": ["gap_up"],
         "indicators": {
             "session": [
@@ -103,7 +103,9 @@ def test_what_is_accepted_and_not_acted_on_is_warned_about(document: Document) -
     }
     assert warned_about(parse_config(document | {"api_config": {"data_api": "alpaca"}})) == {
         "session_data_config.streaming",
-        "session_data_config.gap_filler",
+        "session_data_config.gap_filler.enable_session_quality",
+        "session_data_config.gap_filler.max_retries",
+        "session_data_config.gap_filler.retry_interval_seconds",
         "session_data_config.scanners",
         "trading_config",
         "api_config",
@@ -111,6 +113,7 @@ def test_what_is_accepted_and_not_acted_on_is_warned_about(document: Document) -
 
 
 def test_what_is_acted_on_is_not_warned_about(document: Document) -> None:
+    document["session_data_config"]["gap_filler"] = {"enabled": True}
     assert warned_about(parse_config(document)) == {"trading_config"}
 
 

@@ -1,5 +1,7 @@
 """Bars by stream, on their way to files."""
 
+import tracemalloc
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -99,3 +101,25 @@ def test_every_flag_has_a_column(flags: int) -> None:
     columns = next(shelves.take_all()).columns
     assert columns["flags"][0] == flags
     assert sum(flag for flag in BarFlag if columns[str(flag.name).lower()][0]) == flags
+
+
+def test_what_stays_on_a_shelf_keeps_no_other_bars_in_memory() -> None:
+    tracemalloc.start()
+    try:
+        shelves = BarShelves(PLAN)
+        for _ in range(50):
+            shelves.put(0, bars_of([0] * 1000 + [1]))
+            list(shelves.take_full())
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert shelves.rows == 50
+    assert held < 1000 * BAR_DTYPE.itemsize
+
+
+def test_the_longest_shelf_is_that_of_the_stream_with_most_bars() -> None:
+    shelves = BarShelves(PLAN)
+    assert shelves.longest == 0
+    shelves.put(0, bars_of([0, 1, 1]))
+    shelves.put(1, bars_of([0, 1, 2]))
+    assert (shelves.longest, shelves.rows) == (3, 6)

@@ -271,6 +271,17 @@ def test_where_history_is_not_checked_what_is_received_is_what_was_expected() ->
     assert view.at(0, session.close_ns).received == 383
 
 
+def test_where_history_is_not_checked_rebuilt_bars_are_not_among_the_received_ones() -> None:
+    plan = plan_of(Stream(0, "AAA", "1m", "STREAMED", "", history_sessions=1), history_quality=False)
+    session = session_of(FULL, index=-1)
+    bars = all_bars(session, plan.served[0])
+    bars["flags"][:7] = BarFlag.FILLED
+    ledger = QualityLedger(plan)
+    ledger.start_session(session)
+    steps = Steps(steps_of(plan, session, np.empty(0, dtype=np.int64)), True, bars, ())
+    assert ledger.appraise(steps).records.tolist() == [(0, session.close_ns, 383, 383, *(0,) * 8)]
+
+
 @pytest.mark.parametrize(
     ("expected", "missing", "shown"),
     [(390, 3, 99.23), (390, 120, 69.23), (210, 0, 100.0), (0, 0, 100.0), (1_000_000, 1, 99.99), (5, 5, 0.0)],

@@ -10,7 +10,7 @@ from actors.domain.intervals import Interval
 from actors.domain.quality_ledger import QualityLedger, Steps
 from actors.domain.session_plan import Rules, Session, SessionPlan, Stream
 from actors.domain.tally import Tally
-from protocol.blocks import BAR_DTYPE, Bars, bar_block, quality_block, time_block
+from protocol.blocks import BAR_DTYPE, BarFlag, Bars, bar_block, quality_block, time_block
 from protocol.messages import Defect, SealedWindow
 from tests.plans import make_plan, make_session
 
@@ -36,7 +36,7 @@ def is_read(session: int, stream: int) -> bool:
     return session >= -STREAMS[stream].history_sessions
 
 
-def bars_of(session: Session, missing: Holes) -> Bars:
+def bars_of(session: Session, missing: Holes, rebuilt: Holes) -> Bars:
     blocks: list[Bars] = []
     for stream in (0, 1):
         if is_read(session.index, stream):
@@ -46,17 +46,22 @@ def bars_of(session: Session, missing: Holes) -> Bars:
                 expected_opens(session, MINUTELY),
                 expected_closes(session, MINUTELY),
             )
-            blocks.append(np.delete(bars, sorted(missing[session.index, stream])))
+            again = rebuilt.get((session.index, stream), set())
+            bars["flags"][sorted(again)] = BarFlag.FILLED
+            blocks.append(np.delete(bars, sorted(missing[session.index, stream] - again)))
     bars = np.concatenate(blocks)
     return bars[np.lexsort((bars["stream"], bars["close_ts"]))]
 
 
-def sealed(plan: SessionPlan, missing: Holes, size: int) -> list[SealedWindow]:
+NOTHING: Holes = {}
+
+
+def sealed(plan: SessionPlan, missing: Holes, size: int, rebuilt: Holes = NOTHING) -> list[SealedWindow]:
     """Play all sessions through the real quality ledger, `size` steps at a time."""
     ledger = QualityLedger(plan)
     windows: list[SealedWindow] = []
     for session in (*plan.history, *plan.sessions):
-        bars, times = bars_of(session, missing), expected_closes(session, MINUTELY)
+        bars, times = bars_of(session, missing, rebuilt), expected_closes(session, MINUTELY)
         ledger.start_session(session)
         for start, stop in pairwise([*range(0, LENGTH, size), LENGTH]):
             steps = times[start:stop]
@@ -111,6 +116,21 @@ def test_the_quality_of_history_is_that_of_the_sessions_which_trail(missing: Hol
             expected += LENGTH
             gone += len(missing[index, stream.id if stream.base is None else stream.base])
     assert tallied(windows).history_score(session) == pytest.approx(100 * (expected - gone) / expected)
+
+
+@settings(max_examples=40)
+@given(holes, st.integers(1, LENGTH), st.integers(0, 2**32))
+def test_rebuilt_bars_are_delivered_and_still_missing(missing: Holes, size: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rebuilt = {
+        key: {minute for minute in sorted(gone) if rng.random() < 0.5} for key, gone in missing.items()
+    }
+    windows = sealed(PLAN, missing, size, rebuilt)
+    for stream, total in enumerate(tallied(windows).totals()[:2]):
+        gone = sum(len(missing[session.index, stream]) for session in PLAN.sessions)
+        assert total.filled == sum(len(rebuilt[session.index, stream]) for session in PLAN.sessions)
+        assert total.bars == total.received + total.filled
+        assert (total.received, total.missing) == (3 * LENGTH - gone, gone)
 
 
 def test_only_the_sessions_that_a_trailing_window_reaches_are_kept() -> None:

@@ -352,7 +352,7 @@ def test_the_summary_has_every_key_that_is_promised(example: Ended) -> None:
     assert summary["status"] == "done"
     assert summary["exit_code"] == 0
     assert all(set(each) == {"date", "kind", "open", "close", "steps"} for each in summary["sessions"])
-    counts = {"expected", "delivered", "missing", "duplicates", "rejected"}
+    counts = {"expected", "delivered", "missing", "duplicates", "rejected", "filled"}
     assert all(set(each) == counts for each in summary["bars"].values())
     assert set(summary["derived"]) == set(DERIVED_PER_SESSION)
     assert set(summary["quality"]) == set(SYMBOLS)

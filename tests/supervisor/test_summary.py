@@ -80,7 +80,7 @@ FINISHED = Finished(
     signals={"analysis-1": 7},
     phase_wall_ns={"STREAMING": 250_000_000, "QUEUE_LOADING": 1_000_000},
     streams=(
-        StreamTotal(0, 985, 990, 989, 5, 2, 2, 3),
+        StreamTotal(0, 986, 990, 985, 5, 2, 2, 3, filled=1),
         StreamTotal(1, 990, 990, 990, 0, 0, 0, 0),
         StreamTotal(2, 198, 0, 0, 0, 0, 0, 0),
         StreamTotal(3, 197, 0, 0, 0, 0, 0, 0),
@@ -127,8 +127,14 @@ def test_sessions_stand_in_exchange_time_with_their_steps() -> None:
 def test_bars_quality_and_gaps_are_by_symbol_in_the_order_of_the_run() -> None:
     summary = build_summary(PLAN, FINISHED, OUTCOME)
     assert list(summary["bars"].items()) == [
-        ("RIVN", {"expected": 990, "delivered": 985, "missing": 5, "duplicates": 2, "rejected": 2}),
-        ("AAPL", {"expected": 990, "delivered": 990, "missing": 0, "duplicates": 0, "rejected": 0}),
+        (
+            "RIVN",
+            {"expected": 990, "delivered": 986, "missing": 5, "duplicates": 2, "rejected": 2, "filled": 1},
+        ),
+        (
+            "AAPL",
+            {"expected": 990, "delivered": 990, "missing": 0, "duplicates": 0, "rejected": 0, "filled": 0},
+        ),
     ]
     assert summary["quality"] == {"RIVN": 99.49, "AAPL": 100.0}
     assert summary["gaps"] == {"RIVN": 3, "AAPL": 0}

@@ -25,7 +25,7 @@ from actors.supervisor.console.text import (
     simulated_time,
     weekday,
 )
-from actors.supervisor.summary import BAR_COUNTS
+from actors.supervisor.summary import BAR_COUNTS, FILLED
 
 Summary = Mapping[str, Any]
 VERDICTS: Final = {
@@ -196,6 +196,9 @@ def _figures(summary: Summary) -> Iterator[tuple[str, Cell]]:
         (f"{clean(interval)} bars", _per_symbol(found))
         for interval, found in nested(summary, "derived").items()
     )
+    bars = nested(summary, "bars")
+    if filled := sum(nested(bars, symbol).get(FILLED) or 0 for symbol in bars):
+        yield "filled", f"{plural(filled, 'missing bar')}, rebuilt from finer ones and delivered"
     if suppressed := summary.get("suppressed_derived"):
         yield "suppressed", f"{plural(suppressed, 'derived bar')} below derived.min_coverage"
     yield "signals", _signals(nested(summary, "signals"))

@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -95,6 +96,20 @@ def test_the_figures_are_those_of_the_summary(done: dict[str, Any], render: Rend
     assert "ab" * 32 in text
     assert "Failure" not in text
     assert "Warnings" not in text
+
+
+@pytest.mark.parametrize(("counts", "told"), [((1, 0), "1 missing bar,"), ((4, 3), "7 missing bars,")])
+def test_rebuilt_bars_are_told(make_plan: Plans, render: Render, counts: tuple[int, int], told: str) -> None:
+    plan = make_plan()
+    totals = finished(plan).streams
+    filled = [msgspec.structs.replace(total, filled=n) for total, n in zip(totals, counts, strict=False)]
+    found = finished(plan, streams=(*filled, *totals[2:]))
+    text = render(render_summary(build_summary(plan, found, outcome()), RUN))
+    assert re.search(rf"filled +{told} rebuilt from finer ones and delivered", text)
+
+
+def test_where_no_bar_is_rebuilt_nothing_is_said_of_it(done: dict[str, Any], render: Render) -> None:
+    assert "filled" not in render(render_summary(done, RUN))
 
 
 def test_derived_counts_that_differ_are_shown_as_a_span(done: dict[str, Any], render: Render) -> None:
