@@ -177,8 +177,8 @@ def _storage_remark(plan: SessionPlan, history: Mapping[int, Holding]) -> str:
         return "no history"
     kept = max(stream.history_sessions for stream in plan.base_streams)
     lead = len(plan.history) - kept
-    before = f", {plural(lead, 'session')} before it for bars that begin there" if lead else ""
-    return f"history: {plural(kept, 'session')}{before}"
+    more = f", {lead:,} more read for bars that begin there" if lead else ""
+    return f"history: {plural(kept, 'session')}{more}"
 
 
 def _holdings(stored: Iterable[Stored]) -> dict[int, Holding]:
