@@ -4,6 +4,7 @@ Columns, not rows: two arrays, integers of shape (6, n) and floats of shape (5, 
 contiguous and a copy of some bars is two cheap copies. Every array that is handed out is read-only.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final, Self
 
@@ -195,7 +196,7 @@ class StreamLayout:
     """What stream ids stand for, as arrays and ranges."""
 
     def __init__(self, plan: SessionPlan) -> None:
-        """Read the served streams; those of one interval have consecutive ids."""
+        """Read the served streams; those of one length have consecutive ids."""
         served = plan.served
         self.symbols = np.array([stream.symbol for stream in served], dtype=object)
         self.intervals = np.array([stream.interval for stream in served], dtype=object)
@@ -205,6 +206,9 @@ class StreamLayout:
         for stream in served:
             first, _ = self.id_ranges.get(stream.interval, (stream.id, 0))
             self.id_ranges[stream.interval] = (first, stream.id + 1)
+        sizes = Counter(stream.interval for stream in served)
+        self.mixed = {text for text, (first, end) in self.id_ranges.items() if end - first > sizes[text]}
+        """Intervals between whose ids there are others: two of one length, as `7d` and `1w`."""
 
 
 class Step(BarColumns):
@@ -229,7 +233,11 @@ class Step(BarColumns):
         """Give the bars of one interval; none where it is not streamed."""
         first, end = self._layout.id_ranges.get(interval, (0, 0))
         start, stop = np.searchsorted(self.stream, (first, end)).tolist()
-        return Step(self.now, self._layout, self.ints[:, start:stop], self.floats[:, start:stop])
+        ints, floats = self.ints[:, start:stop], self.floats[:, start:stop]
+        if interval in self._layout.mixed:
+            own = self._layout.intervals[ints[0]] == interval
+            ints, floats = ints.compress(own, axis=1), floats.compress(own, axis=1)
+        return Step(self.now, self._layout, ints, floats)
 
 
 def bar_objects(symbols: list[str], intervals: list[str], bars: BarColumns) -> Iterator[Bar]:

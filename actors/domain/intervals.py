@@ -56,6 +56,11 @@ class Interval:
         """Whether its bins lie within a session."""
         return self.unit in "smh"
 
+    @property
+    def spans_sessions(self) -> bool:
+        """Whether its bars are made of several sessions: `2d`, `1w`."""
+        return self.unit == "w" or (self.unit == "d" and self.count > 1)
+
     def __str__(self) -> str:
         """Write it as people do."""
         return f"{self.count}{self.unit}"

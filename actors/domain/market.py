@@ -121,6 +121,7 @@ class Market:
         self._gaps = KnownGaps(plan)
         self.historical = HistoricalBoard(plan)
         self._offered: list[StreamBars] = []
+        self._oldest = np.array([_oldest(plan, stream) for stream in plan.served], dtype=np.int64)
 
     def start_session(self, session: Session, figures: Sequence[Figure] = ()) -> None:
         """Set the clock to the open; the session before becomes history."""
@@ -135,7 +136,11 @@ class Market:
         self._gaps.start_session()
 
     def offer(self, window: SealedWindow, bars: BarColumns) -> None:
-        """Lay a window ready: `bars` are those of its block, in its order."""
+        """Lay a window ready: `bars` are those of its block, in its order.
+
+        What is read before a stream's history, for longer bars to begin with, is of no concern here.
+        """
+        bars = self._without_lead(bars)
         order = np.argsort(bars.stream, kind="stable")
         ints, floats = bars.ints.take(order, axis=1), bars.floats.take(order, axis=1)
         ids, starts = np.unique(ints[0], return_index=True)
@@ -197,6 +202,12 @@ class Market:
         self._of_symbol(self._base, symbol)
         return self._gaps.of(symbol, self.now)
 
+    def _without_lead(self, bars: BarColumns) -> BarColumns:
+        if self.session.index >= 0:
+            return bars
+        kept = self._oldest[bars.stream] <= self.session.index
+        return BarColumns(bars.ints.compress(kept, axis=1), bars.floats.compress(kept, axis=1))
+
     def _stream(self, symbol: str, interval: str) -> StreamBars:
         try:
             return self._by_name[symbol, interval]
@@ -209,3 +220,9 @@ class Market:
             return values[symbol]
         except KeyError:
             raise UnknownSymbol(symbol, self.symbols) from None
+
+
+def _oldest(plan: SessionPlan, stream: Stream) -> int:
+    """Give the first session whose bars of a stream count: the first that its base keeps."""
+    base = stream if stream.base is None else plan.served[stream.base]
+    return -base.history_sessions if base.lead_sessions else -len(plan.history)

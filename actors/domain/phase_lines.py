@@ -79,8 +79,8 @@ class PhaseLines:
 
     def trailing(self, session: Session, stream: Stream) -> range:
         """Give the indices of the sessions that are a stream's history before `session`."""
-        oldest = max(session.index - stream.sessions_read, -len(self._plan.history))
-        return range(oldest, session.index)
+        trailing = stream.trailing(session.index)
+        return range(max(trailing.start, -len(self._plan.history)), trailing.stop)
 
     def _load_lines(
         self, prefix: str, what: str, stream: Stream, kept: range, loaded: Loaded

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from actors.domain.grid import expected_opens
 from actors.domain.intervals import Interval
+from actors.domain.regular_hours import in_regular_hours
 from actors.domain.session_plan import Session
 
 Instants = npt.NDArray[np.int64]
@@ -18,6 +19,7 @@ class SessionGrid:
     """The expected bars of one interval over consecutive sessions, of which there is at least one."""
 
     sessions: tuple[Session, ...]
+    interval: Interval
     opens: Instants
     """Where each bar opens, ascending, shape (bars,)."""
     expected: Instants
@@ -28,7 +30,7 @@ class SessionGrid:
         """Lay out the grid."""
         opens = [expected_opens(session, interval) for session in sessions]
         expected = np.array([len(of_session) for of_session in opens], dtype=np.int64)
-        return cls(sessions, np.concatenate(opens), expected)
+        return cls(sessions, interval, np.concatenate(opens), expected)
 
     def presence(self, stamps: Instants) -> Mask:
         """Tell for each expected bar whether a row opens with it; `stamps` ascend."""
@@ -41,6 +43,11 @@ class SessionGrid:
         """Count the present bars of each session."""
         starts = np.cumsum(self.expected) - self.expected
         return np.add.reduceat(presence.astype(np.int64), starts)
+
+    def regular(self, presence: Mask) -> tuple[Instants, Instants]:
+        """Count the expected and the present bars of each session's regular hours."""
+        regular = in_regular_hours(self.sessions, self.interval, self.opens)
+        return self.present(regular), self.present(regular & presence)
 
     def rows(self, stamps: Instants) -> Instants:
         """Count the rows of each session, those between the close before it and its open included."""

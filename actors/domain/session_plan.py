@@ -97,6 +97,11 @@ class Stream(PlanPart, frozen=True):
         """Whether a STREAMED stream is read in the session of this index."""
         return session >= -self.sessions_read and session not in self.skipped
 
+    def trailing(self, session: int) -> range:
+        """Give the sessions that are history of one; for the run's first, all that are read before it."""
+        reach = self.history_sessions if session else self.sessions_read
+        return range(session - reach, session)
+
     @property
     def length_ns(self) -> int:
         """Nominal length of a bar."""

@@ -2,8 +2,9 @@
 
 1. The base of a symbol is the largest stored interval from which everything asked of it can be computed.
 2. The base is streamed, asked for or not. So is a stored 1m asked for beside 1s: it is never recomputed.
-3. What is a whole multiple of a streamed interval, and `1d`, is computed from the longest such interval.
-4. The rest is ignored, with the reason: finer than all that is stored, no whole multiple, not served yet.
+3. What is a whole multiple of a streamed interval is computed from the longest such interval; `Nd` and `Nw`
+   are multiples of all up to `1d`.
+4. The rest is ignored, with the reason: finer than all that is stored, no whole multiple.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -84,12 +85,9 @@ def choose_base(wants: Iterable[Interval], stored: Collection[Interval]) -> Inte
 
 def is_computable(interval: Interval, base: Interval) -> bool:
     """Tell whether bars of a base hold all that bars of an interval need."""
-    if interval == base:
-        return interval.is_intraday or interval == _SESSION
-    if interval == _SESSION:
-        return base.is_intraday
-    both_intraday = interval.is_intraday and base.is_intraday
-    return both_intraday and interval.length_ns % base.length_ns == 0
+    if not interval.is_intraday:
+        return base.is_intraday or base == _SESSION
+    return base.is_intraday and interval.length_ns % base.length_ns == 0
 
 
 def _streamed(base: Interval, wants: Wants, stored: Collection[Interval]) -> tuple[Interval, ...]:
@@ -122,8 +120,8 @@ def _ignored(interval: Interval, wanted_by: Collection[str], finest: Interval) -
 
 
 def _obstacle(interval: Interval, finest: Interval) -> str:
-    if not interval.is_intraday and interval != _SESSION:
-        return "intervals longer than 1d are not served yet"
+    if finest.spans_sessions:
+        return f"nothing is computed from {finest}, the finest that is stored"
     if interval < finest:
         return f"finer than {finest}, the finest that is stored"
     return f"no whole multiple of {finest}, the finest that is stored"

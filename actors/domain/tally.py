@@ -67,7 +67,7 @@ class Tally:
         found = [
             self._sessions[index][stream.id if stream.base is None else stream.base]
             for stream in self._streams
-            for index in range(session - stream.sessions_read, session)
+            for index in stream.trailing(session)
             if index in self._sessions
         ]
         return score(sum(expected for expected, _ in found), sum(missing for _, missing in found))

@@ -11,7 +11,8 @@ from actors.domain.strategy import Action, Context, Needs, Strategy, StrategyPar
 
 SHORT_SESSION_S: Final = 3 * 3_600
 """Trading time that even a short session has; history is counted in such sessions."""
-SESSIONS_PER_UNIT: Final = {"d": 1, "w": 5}
+SESSIONS_PER_UNIT: Final = {"d": 1, "w": 7}
+"""At most; an exchange that never closes has a session every day."""
 
 
 def _check_interval(text: str) -> str:
@@ -87,7 +88,10 @@ class SmaCrossover(Strategy[SmaCrossoverParams]):
 
 
 def history_sessions(interval: Interval, bars: int) -> int:
-    """Count the sessions that surely hold so many bars, even if all were short; 1 at least."""
+    """Count the sessions that surely hold so many bars, even if all were short; 1 at least.
+
+    A bar of N sessions ends once in any N sessions in a row, so they need not begin with one.
+    """
     if interval.is_intraday:
         per_session = max(1, SHORT_SESSION_S * 1_000_000_000 // interval.length_ns)
         return -(-bars // per_session)

@@ -5,10 +5,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from actors.domain.block_count import BlockCount
 from actors.domain.errors import DataError
 from actors.domain.intervals import Interval
 from actors.domain.ports import BarSource
-from actors.domain.session_grid import Instants, SessionGrid
+from actors.domain.session_grid import Instants, Mask, SessionGrid
 from actors.domain.session_plan import Session, Stored, Stream
 from actors.supervisor.wording import listed
 
@@ -48,8 +49,8 @@ class StockTaker:
         history_bars = dict.fromkeys((stream.id for stream in self._streams), 0)
         for stream in self._streams:
             if stream.label == "STREAMED":
-                kept = history[len(history) - stream.sessions_read :]
-                stored += self._count_history(stream, kept, history_bars)
+                read = history[len(history) - stream.sessions_read :]
+                stored += self._count_history(stream, read, history_bars)
                 stored += self._count_run(stream, sessions)
         return Inventory(tuple(stored), history_bars)
 
@@ -60,14 +61,34 @@ class StockTaker:
     def _count_history(
         self, stream: Stream, history: tuple[Session, ...], bars: dict[int, int]
     ) -> Iterator[Stored]:
-        derived = self._derived.get(stream.id, [])
-        for grid in self._grids_of(history, stream.interval):
+        lead, blocks = history[: stream.lead_sessions], self._blocks(stream)
+        for grid in self._grids_of(lead, stream.interval):
+            stamps = self._stamps(stream, grid)
+            _add_to(blocks.values(), grid, grid.presence(stamps))
+            yield from _stored(stream, grid, stamps)
+        for grid in self._grids_of(history[stream.lead_sessions :], stream.interval):
             stamps = self._stamps(stream, grid)
             presence = grid.presence(stamps)
-            bars[stream.id] += int(np.count_nonzero(presence))
-            for other in derived:
-                bars[other.id] += grid.derived(presence, Interval.parse(other.interval), self._min_coverage)
+            self._count_bars(stream, grid, presence, bars)
+            _add_to(blocks.values(), grid, presence)
             yield from _stored(stream, grid, stamps)
+        bars.update({id_: count.bars for id_, count in blocks.items()})
+
+    def _blocks(self, base: Stream) -> dict[int, BlockCount]:
+        """Begin to count what is computed from a base across sessions, by stream."""
+        return {
+            stream.id: BlockCount(Interval.parse(stream.interval), -base.history_sessions, self._min_coverage)
+            for stream in self._derived.get(base.id, [])
+            if Interval.parse(stream.interval).spans_sessions
+        }
+
+    def _count_bars(self, base: Stream, grid: SessionGrid, presence: Mask, bars: dict[int, int]) -> None:
+        """Count the bars of a base, and of what is computed from it within sessions."""
+        bars[base.id] += int(np.count_nonzero(presence))
+        for stream in self._derived.get(base.id, []):
+            interval = Interval.parse(stream.interval)
+            if not interval.spans_sessions:
+                bars[stream.id] += grid.derived(presence, interval, self._min_coverage)
 
     def _grids_of(self, sessions: tuple[Session, ...], interval: str) -> tuple[SessionGrid, ...]:
         if not sessions:
@@ -124,6 +145,11 @@ def _shortened(lines: list[str], indent: str) -> str:
     rest = len(lines) - _LINES_SHOWN
     shown = lines[:_LINES_SHOWN] + ([f"and {rest} more streams"] if rest > 0 else [])
     return "\n".join(f"{indent}{line}" for line in shown)
+
+
+def _add_to(blocks: Iterable[BlockCount], grid: SessionGrid, presence: Mask) -> None:
+    for block in blocks:
+        block.add(grid, presence)
 
 
 def _stored(stream: Stream, grid: SessionGrid, stamps: Instants) -> Iterator[Stored]:

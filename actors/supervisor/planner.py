@@ -1,8 +1,9 @@
 """From a configuration and what storage holds to the plan of a run, or to all that stands against it."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path, PurePath
+from typing import Final
 
 import msgspec
 
@@ -22,6 +23,7 @@ from actors.domain.errors import ConfigError, DataError, Problem
 from actors.domain.indicators import bars_needed, unit_needed
 from actors.domain.intervals import Interval
 from actors.domain.ports import BarSource
+from actors.domain.session_blocks import with_lead_sessions
 from actors.domain.session_plan import (
     PLAN_VERSION,
     IndicatorSpec,
@@ -47,6 +49,9 @@ from actors.supervisor.quality_gate import check_quality
 from actors.supervisor.settings import flow, rules, strategies, trading
 from actors.supervisor.warmups import cold_starts
 from actors.supervisor.wording import listed
+
+_BEYOND: Final = timedelta(days=31)
+"""So far beyond a run the calendar is asked for, that the session after its last one is known."""
 
 
 def make_plan(
@@ -76,7 +81,7 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
     table = _calendar(config, calendars)
     sessions = _sessions(table, first, last)
     demand = gather_demand(config)
-    streams = _streams(config, source, demand)
+    streams = with_lead_sessions(_streams(config, source, demand), table, sessions[0])
     _check_served(demand, streams)
     historical = tuple(spec for _, spec in demand.historical)
     streams = deepened(streams, depths(historical, streams, table, date.fromisoformat(sessions[0].date)))
@@ -130,8 +135,9 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
 
 
 def _calendar(config: SessionConfig, calendars: CalendarSource) -> CalendarTable:
+    until = min(config.backtest_end_date, date.max - _BEYOND) + _BEYOND
     try:
-        return calendars.table(config.calendar, config.backtest_end_date)
+        return calendars.table(config.calendar, until)
     except CalendarError as error:
         raise _refusal("exchange_group", str(error)) from error
 

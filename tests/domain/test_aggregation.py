@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.domain.aggregation import PENDING_ROWS, Aggregation, UnsupportedInterval
+from actors.domain.aggregation import PENDING_ROWS, Aggregation
 from actors.domain.grid import event_times, expected_closes, expected_opens
 from actors.domain.intervals import Interval
 from actors.domain.session_plan import Flow, Hours, Rules, Session, SessionPlan, Stream, Trading
@@ -250,9 +250,3 @@ def test_a_rebuilt_base_bar_marks_every_bar_it_went_into() -> None:
 def test_a_session_without_a_bar_gives_none() -> None:
     derived = fold_whole(US, session_of(FULL), np.empty(0, BAR_DTYPE))
     assert all(len(bars) == 0 for bars in derived.values())
-
-
-@pytest.mark.parametrize("interval", ["2d", "1w"])
-def test_an_interval_across_sessions_is_refused_by_name(interval: str) -> None:
-    with pytest.raises(UnsupportedInterval, match=f"{interval} cannot be computed"):
-        Aggregation(plan_of({"AAA": "1m"}, {"AAA": (interval,)}))

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors.domain.adjustments import PriceScale
 from actors.domain.gap_filling import GapFiller, gap_source
 from actors.domain.grid import expected_closes
 from actors.domain.intervals import STORED_INTERVALS, Interval
 from actors.domain.quality_ledger import Appraisal, GridLedger, Steps
 from actors.domain.screening import StoredRows, screen
-from actors.domain.session_plan import Hours, Session, Stream
+from actors.domain.session_plan import Adjustment, Hours, Session, Stream
 from protocol.blocks import BarFlag, Bars
 
 SECOND: Final = 1_000_000_000
@@ -220,6 +221,17 @@ def test_a_row_that_cannot_be_is_replaced_by_the_bar_that_is_rebuilt() -> None:
     assert len(bars) == 1
     assert filled["flags"].tolist() == [BarFlag.FILLED] * 3 + [BarFlag.CLIPPED]
     assert filled["close"][:3].tolist() == [minutes[at].close for at in (4, 9, 14)]
+
+
+def test_rebuilt_bars_stand_on_the_scale_of_a_split_like_the_stored_ones() -> None:
+    session, rng = session_of("1m"), np.random.default_rng(3)
+    storage = Storage({"1m": [row_at(slot.open_ts, rng) for slot in slots_of(session, "1m")], "5m": []})
+    nothing = stored_bars(storage, session, "5m")
+    raw = GapFiller(storage, stream_of("5m", "1m")).fill(session, nothing)
+    scale = PriceScale([Adjustment("A", f"{session.date} and later", 4.0, 0.0, 0.25, 4.0)])
+    scaled = GapFiller(storage, stream_of("5m", "1m"), scale).fill(session, nothing)
+    assert scaled["close"].tolist() == [close / 4 for close in raw["close"].tolist()]
+    assert scaled["volume"].tolist() == [volume * 4 for volume in raw["volume"].tolist()]
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,9 @@ def test_fast_must_be_less_than_slow() -> None:
         ("5m", 37, 2),
         ("1h", 20, 7),
         ("1d", 20, 20),
-        ("1w", 4, 20),
+        ("2d", 3, 6),
+        ("1w", 4, 28),
+        ("2w", 1, 14),
     ],
 )
 def test_history_holds_the_slow_average_even_in_short_sessions(

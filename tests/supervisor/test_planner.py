@@ -267,12 +267,12 @@ def test_a_symbol_of_which_nothing_can_be_served_is_missing_data(
 def test_an_ignored_interval_that_nobody_depends_on_stays_in_the_plan(
     bars: MemoryBars, calendars: Calendars
 ) -> None:
-    plan = plan_of(document(streams=["1s", "1m", "1w"]), bars, calendars)
+    plan = plan_of(document(streams=["1s", "1m", "90s"]), bars, calendars)
 
     assert [(s.id, s.interval, s.label) for s in plan.streams if s.symbol == "AAPL"] == [
         (0, "1m", "STREAMED"),
         (2, "1s", "IGNORED"),
-        (4, "1w", "IGNORED"),
+        (4, "90s", "IGNORED"),
     ]
     assert [stream.id for stream in plan.served] == [0, 1]
 
@@ -292,10 +292,10 @@ def test_a_strategy_that_needs_an_ignored_interval_is_refused(
 
 
 def test_an_indicator_on_an_ignored_interval_is_refused(bars: MemoryBars, calendars: Calendars) -> None:
-    weekly = {"session": [{"name": "sma", "period": 4, "interval": "1w"}]}
+    uneven = {"session": [{"name": "sma", "period": 4, "interval": "90s"}]}
 
-    with pytest.raises(ConfigError, match=r"indicators\.session\[0\]: indicator sma_4_1w needs 1w of AAPL"):
-        plan_of(document(indicators=weekly), bars, calendars)
+    with pytest.raises(ConfigError, match=r"indicators\.session\[0\]: indicator sma_4_90s needs 90s of AAPL"):
+        plan_of(document(indicators=uneven), bars, calendars)
 
 
 def test_what_strategies_need_is_planned_unasked(

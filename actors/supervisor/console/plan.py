@@ -176,7 +176,12 @@ def _storage(plan: SessionPlan) -> RenderableType:
 
 
 def _storage_remark(plan: SessionPlan, history: Mapping[int, Holding]) -> str:
-    return f"history: {plural(len(plan.history), 'session')}" if history else "no history"
+    if not history:
+        return "no history"
+    kept = max(stream.history_sessions for stream in plan.base_streams)
+    lead = len(plan.history) - kept
+    more = f", {lead:,} more read for bars that begin there" if lead else ""
+    return f"history: {plural(kept, 'session')}{more}"
 
 
 def _holdings(stored: Iterable[Stored]) -> dict[int, Holding]:
