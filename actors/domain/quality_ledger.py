@@ -62,11 +62,12 @@ class Steps(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """Counters that go up by one, all columns of shape (n,): whose, when, and which of `COUNTED`."""
+    """Counters that go up, all columns of shape (n,): whose, when, which of `COUNTED`, and by how much."""
 
     row: Counts
     event_ts: Counts
     column: Counts
+    by: Counts
 
 
 def score(expected: int, missing: int) -> float:
@@ -119,16 +120,17 @@ class GridLedger:
     def _changes(self, missing: Mask, defects: tuple[Defect, ...]) -> Changes:
         row, slot = np.nonzero(missing)
         event_ts = self._closes[self._due + slot]
+        missed = Changes(row, event_ts, np.zeros_like(row), np.ones_like(row))
         if not defects:
-            return Changes(row, event_ts, np.zeros_like(row))
-        wrong = np.array(list(self._wrong(defects)), dtype=np.int64).reshape(-1, 3).T
-        return Changes(*map(np.append, (row, event_ts, np.zeros_like(row)), wrong))
+            return missed
+        wrong = np.array(list(self._wrong(defects)), dtype=np.int64).reshape(-1, 4).T
+        return Changes(*map(np.append, missed, wrong))
 
-    def _wrong(self, defects: Iterable[Defect]) -> Iterator[tuple[int, int, int]]:
+    def _wrong(self, defects: Iterable[Defect]) -> Iterator[tuple[int, int, int, int]]:
         for defect in defects:
             row = int(self._row[defect.stream])
             if row >= 0:
-                yield row, defect.known_ts, COUNTED.index(defect.kind)
+                yield row, defect.known_ts, COUNTED.index(defect.kind), defect.rows
 
     def _records(self, steps: Steps, changes: Changes) -> Records:
         n_steps, n_changes = len(steps.times), len(changes.row)
@@ -138,7 +140,8 @@ class GridLedger:
         marks, place = np.unique(keys, return_inverse=True)
         row, step = np.divmod(marks, n_steps)
         cells = place[:n_changes] * len(COUNTED) + changes.column
-        steps_up = np.bincount(cells, minlength=len(marks) * len(COUNTED)).reshape(-1, len(COUNTED))
+        summed = np.bincount(cells, weights=changes.by, minlength=len(marks) * len(COUNTED))
+        steps_up = summed.astype(np.int64).reshape(-1, len(COUNTED))
         return self._recorded(row, steps.times[step], self._running(row, steps_up))
 
     def _running(self, row: Counts, steps_up: Counts) -> Counts:

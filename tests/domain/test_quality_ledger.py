@@ -76,8 +76,9 @@ def steps_of(plan: SessionPlan, session: Session, off_grid: Times) -> Times:
 def some_defects(plan: SessionPlan, steps: Times, count: int, rng: np.random.Generator) -> list[Defect]:
     ids = [stream.id for stream in plan.base_streams]
     found = [
-        Defect(int(rng.choice(ids)), kind, int(rng.choice(steps)), OPEN, "AAA.parquet", number, "")
+        Defect(int(rng.choice(ids)), kind, int(rng.choice(steps)), OPEN, "AAA.parquet", number, "", rows)
         for number, kind in enumerate(rng.choice(DEFECT_KINDS, count).tolist())
+        for rows in [int(rng.choice([1, 1, 331]))]
     ]
     return sorted(found, key=lambda defect: (defect.known_ts, defect.stream))
 
@@ -115,7 +116,9 @@ class Count:
         """Give the columns of a record from `expected` on."""
         due = [close for close in self.closes if close <= now_ns]
         received = sum(close in self.received for close in due)
-        kinds = Counter(defect.kind for defect in self.defects if defect.known_ts <= now_ns)
+        kinds = Counter[str]()
+        for defect in self.defects:
+            kinds[defect.kind] += defect.rows * (defect.known_ts <= now_ns)
         return len(due), received, len(due) - received, *(kinds[kind] for kind in DEFECT_KINDS)
 
     def records(self, steps: list[int]) -> Iterator[Row]:
