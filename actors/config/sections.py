@@ -198,6 +198,10 @@ class CatalogConfig(Section):
     path: FolderPath = Field(
         default="data", description="The catalog's folder; a relative one starts at this file's folder."
     )
+    on_missing: Literal["fail", "skip"] = Field(
+        default="fail",
+        description="Where a symbol lacks a whole session: end with exit code 4, or leave it out of it.",
+    )
 
 
 class PipelineConfig(Section):

@@ -36,6 +36,7 @@ NEARLY_ALL: Final = 99.99
 _STREAMS: Final = 65_536
 _GAP_ORDER: Final = attrgetter("known_ts", "stream")
 _NO_RECORDS: Final = np.empty(0, QUALITY_DTYPE)
+_NO_TIMES: Final = np.empty(0, dtype=np.int64)
 
 
 class Appraisal(NamedTuple):
@@ -256,8 +257,14 @@ class QualityView:
     def start_session(self, session: Session) -> None:
         """Forget the session before."""
         self._assumed = is_assumed(self._plan, session)
-        self._closes = [expected_closes(session, interval) for interval in self._intervals]
+        self._closes = [
+            expected_closes(session, interval) if is_read else _NO_TIMES
+            for interval, is_read in zip(self._intervals, self._read_in(session), strict=True)
+        ]
         self._records = np.zeros(len(self._bases), QUALITY_DTYPE)
+
+    def _read_in(self, session: Session) -> list[bool]:
+        return [self._plan.served[base].is_read_in(session.index) for base in self._bases]
 
     def apply(self, records: Records) -> None:
         """Take note of records, by event time, up to the step that is being handled."""

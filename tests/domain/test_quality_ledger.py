@@ -242,6 +242,27 @@ def test_a_gap_open_at_the_close_ends_with_the_session_and_does_not_reach_into_t
     ]
 
 
+def test_of_a_session_that_a_stream_is_left_out_of_nothing_is_expected_and_nothing_recorded() -> None:
+    plan = plan_of(
+        Stream(0, "AAA", "1m", "STREAMED", ""),
+        Stream(1, "BBB", "1m", "STREAMED", "", skipped=(1,)),
+        Stream(2, "BBB", "5m", "GENERATED", "", base=1),
+    )
+    ledger, view = QualityLedger(plan), QualityView(plan)
+    for index, expected in enumerate([(390, 390, 390), (390, 0, 0), (390, 390, 390)]):
+        session = session_of(FULL, index)
+        ledger.start_session(session)
+        view.start_session(session)
+        steps = steps_of(plan, session, np.empty(0, dtype=np.int64))
+        found = ledger.appraise(Steps(steps, True, all_bars(session, plan.served[0]), ()))
+        view.apply(found.records)
+        now = [view.at(stream, session.close_ns) for stream in range(3)]
+        assert tuple(quality.expected for quality in now) == expected
+        assert [quality.score for quality in now] == ([100, 0, 0] if expected[1] else [100, 100, 100])
+        assert set(found.records["stream"].tolist()) == ({0, 1} if expected[1] else {0})
+        assert len(found.gaps) == (expected[1] > 0)
+
+
 def test_a_derived_stream_is_judged_by_its_base_stream() -> None:
     session = session_of(HALF)
     records = np.zeros(1, QUALITY_DTYPE)
