@@ -44,5 +44,5 @@ class QualityManager(StageOne):
 
     def _defect_text(self, defect: Defect) -> str:
         opening = clock_text(defect.open_ts, self._timezone)
-        place = f"{defect.file} row {defect.row}"
+        place = f"{defect.file} {defect.span}"
         return f"DEFECT {self._names[defect.stream]} {opening}: {defect.kind}: {defect.detail} ({place})"

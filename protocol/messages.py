@@ -42,17 +42,25 @@ class Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
 
 
 class Defect(Part, frozen=True):
-    """One stored row that is wrong or superfluous, and where it stands in storage."""
+    """A stored row that is wrong or superfluous, or a stretch of them, and where it stands in storage."""
 
     stream: StreamId
     kind: DefectKind
     known_ts: Instant
     """The step with which it becomes known."""
     open_ts: Instant
+    """That of the first row."""
     file: Label
     row: Count
-    """Zero-based row within the file."""
+    """Zero-based row within the file; the first, where there are several."""
     detail: Label
+    rows: Count = 1
+    """How many consecutive rows of the file it covers; everything that counts defects counts these."""
+
+    @property
+    def span(self) -> str:
+        """Name its rows: `row 7`, or `rows 7 to 9`."""
+        return f"row {self.row}" if self.rows == 1 else f"rows {self.row} to {self.row + self.rows - 1}"
 
 
 class Gap(Part, frozen=True):

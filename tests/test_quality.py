@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -129,6 +130,18 @@ def test_every_gap_and_every_defect_is_logged_at_the_step_that_showed_it() -> No
         (OPEN + 50 * MINUTE, "DEFECT AAA 1m 10:19:00: duplicate_same:  (AAA.parquet row 7)"),
         (OPEN + 390 * MINUTE, "GAP AAA 1m: 1 missing, 15:59:00 to 16:00:00"),
     ]
+
+
+def test_a_stretch_of_rows_is_one_line_and_counts_row_by_row() -> None:
+    role = QualityManager("quality", PLAN)
+    stretch = Defect(0, "outside_session", OPEN + MINUTE, OPEN - MINUTE, "AAA.parquet", 3, "331 rows", 331)
+    window = windows_of(390)[1]
+    effects = _skipping_history(role, msgspec.structs.replace(window, defects=(stretch,)))
+    lines = next(effect for effect in effects if isinstance(effect, LogLines))
+    assert lines.texts[0] == "DEFECT AAA 1m 09:29:00: outside_session: 331 rows (AAA.parquet rows 3 to 333)"
+    (quality,) = (effect.message for effect in effects if isinstance(effect, Send))
+    assert isinstance(quality, Quality)
+    assert as_quality(quality.quality)["outside_session"].tolist() == [331] * 4
 
 
 def _skipping_history(role: QualityManager, window: RawWindow) -> list[object]:

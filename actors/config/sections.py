@@ -242,6 +242,10 @@ class CatalogConfig(Section):
     corporate_actions: FilePath | None = Field(
         default=None, description="A CSV file of splits and dividends, by which stored prices are adjusted."
     )
+    on_missing: Literal["fail", "skip"] = Field(
+        default="fail",
+        description="Where a symbol lacks a whole session: end with exit code 4, or leave it out of it.",
+    )
 
 
 class PipelineConfig(Section):

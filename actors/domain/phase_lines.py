@@ -1,6 +1,6 @@
 """What the coordinator's log says on entering and on completing each phase."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from actors.domain.account import SessionCount
 from actors.domain.local_time import clock_text
@@ -37,7 +37,7 @@ class PhaseLines:
         total = 0
         texts: list[str] = []
         for stream in self._plan.base_streams:
-            kept = self.trailing(session, stream)
+            kept = _read(self.trailing(session, stream), stream)
             if kept:
                 total += sum(loaded[index].get(stream.id, 0) for index in kept)
                 texts += self._load_lines("PHASE_2.1", "bars from", stream, kept, loaded)
@@ -55,12 +55,12 @@ class PhaseLines:
         first, last = self._plan.session(kept[0]).date, self._plan.session(kept[-1]).date
         yield flow(f"PHASE_3.2: Prefetch range: {first} to {last} ({len(kept)} sessions)")
         texts: list[str] = []
-        for stream in self._plan.base_streams:
-            texts += self._load_lines("PHASE_3.2", "queue:", stream, kept, loaded)
+        streams = [stream for stream in self._plan.base_streams if _read(kept, stream)]
+        for stream in streams:
+            texts += self._load_lines("PHASE_3.2", "queue:", stream, _read(kept, stream), loaded)
         yield LogLines(texts, [self._plan.session(kept[0]).open_ns] * len(texts))
         total = sum(sum(loaded[index].values()) for index in kept)
-        streams = len(self._plan.base_streams)
-        yield flow(f"PHASE_3.2: Complete - Loaded {total} bars across {streams} streams")
+        yield flow(f"PHASE_3.2: Complete - Loaded {total} bars across {len(streams)} streams")
 
     def streaming_starts(self, session: Session) -> Iterator[Log]:
         """Write the hours of a session."""
@@ -71,7 +71,7 @@ class PhaseLines:
 
     def streaming_ends(self, session: Session, count: SessionCount) -> Iterator[Log]:
         """Write what a session came to."""
-        queues = len(self._plan.base_streams)
+        queues = sum(stream.is_read_in(session.index) for stream in self._plan.base_streams)
         yield flow(f"PHASE_5.2: All queues empty ({queues}/{queues})", session.close_ns)
         final = clock_text(count.last_ts or session.open_ns, self._timezone)
         words = f"{count.iterations} iterations, {count.bars} bars, final time = {final}"
@@ -83,7 +83,7 @@ class PhaseLines:
         return range(max(trailing.start, -len(self._plan.history)), trailing.stop)
 
     def _load_lines(
-        self, prefix: str, what: str, stream: Stream, kept: range, loaded: Loaded
+        self, prefix: str, what: str, stream: Stream, kept: Sequence[int], loaded: Loaded
     ) -> tuple[str, str]:
         name = f"{stream.symbol} {stream.interval}"
         first, last = self._plan.session(kept[0]).date, self._plan.session(kept[-1]).date
@@ -92,3 +92,8 @@ class PhaseLines:
             f"{TAG}{prefix}: Loading {name} {what} {first} to {last}",
             f"{TAG}{prefix}: Loaded {count} bars for {name}",
         )
+
+
+def _read(sessions: range, stream: Stream) -> list[int]:
+    """Choose the sessions in which a stream is read."""
+    return [index for index in sessions if stream.is_read_in(index)]

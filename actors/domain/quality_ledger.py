@@ -36,6 +36,7 @@ NEARLY_ALL: Final = 99.99
 _STREAMS: Final = 65_536
 _GAP_ORDER: Final = attrgetter("known_ts", "stream")
 _NO_RECORDS: Final = np.empty(0, QUALITY_DTYPE)
+_NO_TIMES: Final = np.empty(0, dtype=np.int64)
 
 
 class Appraisal(NamedTuple):
@@ -62,11 +63,12 @@ class Steps(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """Counters that go up by one, all columns of shape (n,): whose, when, and which of `COUNTED`."""
+    """Counters that go up, all columns of shape (n,): whose, when, which of `COUNTED`, and by how much."""
 
     row: Counts
     event_ts: Counts
     column: Counts
+    by: Counts
 
 
 def score(expected: int, missing: int) -> float:
@@ -119,16 +121,17 @@ class GridLedger:
     def _changes(self, missing: Mask, defects: tuple[Defect, ...]) -> Changes:
         row, slot = np.nonzero(missing)
         event_ts = self._closes[self._due + slot]
+        missed = Changes(row, event_ts, np.zeros_like(row), np.ones_like(row))
         if not defects:
-            return Changes(row, event_ts, np.zeros_like(row))
-        wrong = np.array(list(self._wrong(defects)), dtype=np.int64).reshape(-1, 3).T
-        return Changes(*map(np.append, (row, event_ts, np.zeros_like(row)), wrong))
+            return missed
+        wrong = np.array(list(self._wrong(defects)), dtype=np.int64).reshape(-1, 4).T
+        return Changes(*map(np.append, missed, wrong))
 
-    def _wrong(self, defects: Iterable[Defect]) -> Iterator[tuple[int, int, int]]:
+    def _wrong(self, defects: Iterable[Defect]) -> Iterator[tuple[int, int, int, int]]:
         for defect in defects:
             row = int(self._row[defect.stream])
             if row >= 0:
-                yield row, defect.known_ts, COUNTED.index(defect.kind)
+                yield row, defect.known_ts, COUNTED.index(defect.kind), defect.rows
 
     def _records(self, steps: Steps, changes: Changes) -> Records:
         n_steps, n_changes = len(steps.times), len(changes.row)
@@ -138,7 +141,8 @@ class GridLedger:
         marks, place = np.unique(keys, return_inverse=True)
         row, step = np.divmod(marks, n_steps)
         cells = place[:n_changes] * len(COUNTED) + changes.column
-        steps_up = np.bincount(cells, minlength=len(marks) * len(COUNTED)).reshape(-1, len(COUNTED))
+        summed = np.bincount(cells, weights=changes.by, minlength=len(marks) * len(COUNTED))
+        steps_up = summed.astype(np.int64).reshape(-1, len(COUNTED))
         return self._recorded(row, steps.times[step], self._running(row, steps_up))
 
     def _running(self, row: Counts, steps_up: Counts) -> Counts:
@@ -254,8 +258,14 @@ class QualityView:
     def start_session(self, session: Session) -> None:
         """Forget the session before."""
         self._assumed = is_assumed(self._plan, session)
-        self._closes = [expected_closes(session, interval) for interval in self._intervals]
+        self._closes = [
+            expected_closes(session, interval) if is_read else _NO_TIMES
+            for interval, is_read in zip(self._intervals, self._read_in(session), strict=True)
+        ]
         self._records = np.zeros(len(self._bases), QUALITY_DTYPE)
+
+    def _read_in(self, session: Session) -> list[bool]:
+        return [self._plan.served[base].is_read_in(session.index) for base in self._bases]
 
     def apply(self, records: Records) -> None:
         """Take note of records, by event time, up to the step that is being handled."""

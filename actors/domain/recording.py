@@ -200,6 +200,7 @@ def defect_columns(labels: Labels, windows: Sequence[SealedWindow]) -> Columns:
         "file": _texts([defect.file for defect in defects]),
         "row": _integers(defect.row for defect in defects),
         "detail": _texts([defect.detail for defect in defects]),
+        "rows": _integers(defect.rows for defect in defects),
     }
 
 

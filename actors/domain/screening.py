@@ -11,7 +11,8 @@
    delivered no bar; so a session is judged the same wherever a run starts. What looks like a split there is
    said to be suspected (`split_suspicion`).
 
-Every one of these is a defect, listed with its place in storage.
+Every one of these is a defect, listed with its place in storage. Rows outside the session that follow one
+another in one file, have nothing else wrong with them and become known with the same step are one defect.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -56,11 +57,12 @@ class StoredRows(NamedTuple):
 
 
 class _Finding(NamedTuple):
-    """Something wrong with the row at this index."""
+    """Something wrong with the row at this index, or with that many from it on."""
 
     row: int
     kind: DefectKind
     detail: str
+    rows: int = 1
 
 
 class Screened(NamedTuple):
@@ -118,8 +120,12 @@ def screen(
     filled = np.flatnonzero(sorting.winners >= 0)
     delivered = sorting.winners[filled]
     bars = _bars(rows, delivered, filled, stream_id, grid)
-    found = _findings(rows, sorting) + _jumps(bars, delivered, jump_ratio, previous_close)
     known = _known(rows, sorting, session, interval, grid)
+    found = [
+        *_findings(rows, sorting),
+        *_outside(rows, sorting, known),
+        *_jumps(bars, delivered, jump_ratio, previous_close),
+    ]
     return Screened(bars, _defects(found, rows, stream_id, known))
 
 
@@ -210,7 +216,7 @@ def _within(stamps: Instants, session: Session) -> Mask:
 
 
 def _findings(rows: StoredRows, sorting: _Sorting) -> list[_Finding]:
-    """List what is wrong with rows, kind by kind."""
+    """List what is wrong with single rows, kind by kind."""
     columns = rows.columns
     winner = sorting.winners[sorting.slots]
     replaced = ~(sorting.outside | sorting.off_grid | sorting.bad) & (winner != np.arange(len(winner)))
@@ -221,11 +227,36 @@ def _findings(rows: StoredRows, sorting: _Sorting) -> list[_Finding]:
         *_each("duplicate_conflict", replaced & ~same, lambda row: _conflict(rows, row, int(winner[row]))),
         *_each("out_of_order", sorting.late, lambda row: f"stored after {_utc(highest[row])}"),
         *_each("off_grid", sorting.off_grid, lambda row: f"no bar opens at {_utc(rows.open_ts[row])}"),
-        *_each("outside_session", sorting.outside, lambda row: f"no trading at {_utc(rows.open_ts[row])}"),
         *_each(
             "bad_ohlc", sorting.bad, lambda row: impossibility({k: float(columns[k][row]) for k in VALUES})
         ),
     ]
+
+
+def _outside(rows: StoredRows, sorting: _Sorting, known: Instants) -> list[_Finding]:
+    """List the rows outside the session, one finding for each stretch of them."""
+    found = np.flatnonzero(sorting.outside)
+    follows = (np.diff(found) == 1) & (np.diff(rows.rows[found]) == 1)
+    follows &= np.diff(np.searchsorted(_file_ends(rows), found, side="right")) == 0
+    follows &= np.diff(known[found]) == 0
+    follows &= ~(sorting.late[found[1:]] | sorting.late[found[:-1]])
+    starts = np.flatnonzero(np.append(len(found) > 0, ~follows))
+    sizes = np.diff(starts, append=len(found)).tolist()
+    return [
+        _Finding(row, "outside_session", _no_trading(rows.open_ts[row : row + size]), size)
+        for row, size in zip(found[starts].tolist(), sizes, strict=True)
+    ]
+
+
+def _file_ends(rows: StoredRows) -> npt.NDArray[np.int64]:
+    """Give for each file the index behind its last row."""
+    return np.cumsum(np.array([count for _, count in rows.files], dtype=np.int64))
+
+
+def _no_trading(stamps: Instants) -> str:
+    if len(stamps) == 1:
+        return f"no trading at {_utc(stamps[0])}"
+    return f"{len(stamps)} rows, no trading from {_utc(stamps[0])} to {_utc(stamps[-1])}"
 
 
 def _each(kind: DefectKind, mask: Mask, detail: Callable[[int], str]) -> list[_Finding]:
@@ -308,6 +339,7 @@ def _defects(
             file=rows.file_of(finding.row)[-MAX_LABEL:],
             row=int(rows.rows[finding.row]),
             detail=finding.detail[:MAX_LABEL],
+            rows=finding.rows,
         )
         for finding in order
     )

@@ -39,13 +39,15 @@ class StepLines:
     def __init__(self, plan: SessionPlan) -> None:
         """Know the streams' symbols and the exchange's time zone."""
         self._streams = plan.base_streams
+        self._queues = 0
         self._symbol = {stream.id: stream.symbol for stream in plan.base_streams}
         self._timezone = plan.timezone
         self._ends = np.empty(0, dtype=np.int64)
         self._processed = lru_cache(maxsize=64)(self._processed_text)
 
     def start_session(self, tape: Tape) -> None:
-        """Note when each stream has its last bar."""
+        """Note how many streams are read, and when each has its last bar."""
+        self._queues = sum(stream.is_read_in(tape.session) for stream in self._streams)
         _, places = np.unique(tape.bars["stream"][::-1], return_index=True)
         self._ends = np.sort(tape.bars["close_ts"][::-1][places])
 
@@ -71,7 +73,7 @@ class StepLines:
             yield instant, left, streams[start:stop]
 
     def _next_text(self, instant: int, active: int) -> str:
-        queues = f"{active}/{len(self._streams)} queues active"
+        queues = f"{active}/{self._queues} queues active"
         return f"{TAG}PHASE_5.2: Next timestamp: {clock_text(instant, self._timezone)} ({queues})"
 
     def _processed_text(self, streams: bytes) -> str:

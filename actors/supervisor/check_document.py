@@ -128,6 +128,7 @@ def _defect(defect: Defect, timezone: str) -> Json:
         "open_local": local_stamp(defect.open_ts, timezone),
         "file": defect.file,
         "row": defect.row,
+        "rows": defect.rows,
         "detail": defect.detail,
     }
 

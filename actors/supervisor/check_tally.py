@@ -1,6 +1,6 @@
 """Add up what a check finds, in memory that does not grow with the range."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import heappush, heappushpop
 from itertools import count
@@ -52,17 +52,20 @@ class Beginning(Generic[Item]):
         """Have none yet."""
         self.kept: list[Item] = []
         self.count = 0
+        self.rest = 0
+        """The count of those that are not kept."""
 
-    def extend(self, items: Iterable[Item]) -> None:
-        """Take more."""
-        for item in items:
-            self.count += 1
-            if len(self.kept) < KEPT:
-                self.kept.append(item)
+    def add(self, item: Item, count: int = 1) -> None:
+        """Take one more, which stands for `count`."""
+        self.count += count
+        if len(self.kept) < KEPT:
+            self.kept.append(item)
+        else:
+            self.rest += count
 
 
 class Worst:
-    """Keep the few worst sessions of many: lowest score first, then most defects, then as found."""
+    """Keep the few worst sessions of many: lowest score first, then most rows with defects, then as found."""
 
     def __init__(self) -> None:
         """Have none yet."""
@@ -74,7 +77,7 @@ class Worst:
         """Take a session that is not clean."""
         self.count += 1
         verdict = found.verdict
-        badness = (-verdict.quality.score, len(verdict.defects), next(self._order), _light(found))
+        badness = (-verdict.quality.score, verdict.defect_rows, next(self._order), _light(found))
         if len(self._heap) < KEPT:
             heappush(self._heap, badness)
         else:
@@ -151,9 +154,12 @@ class CheckTally:
         self.streams[-1].add(verdict)
         if not verdict.is_clean:
             self.worst.add(Found(check, verdict))
-            self.gaps.extend(FoundGap(check, gap) for gap in verdict.gaps)
-            self.defects.extend(FoundDefect(check, defect) for defect in verdict.defects)
-            self.splits.extend(_splits(check, verdict))
+            for gap in verdict.gaps:
+                self.gaps.add(FoundGap(check, gap))
+            for defect in verdict.defects:
+                self.defects.add(FoundDefect(check, defect), defect.rows)
+            for split in _splits(check, verdict):
+                self.splits.add(split)
 
     def leave_out(self, unchecked: Unchecked) -> None:
         """Take note of a stream that cannot be judged, or not to its end."""

@@ -72,6 +72,11 @@ class SessionVerdict(NamedTuple):
         """Whether there is nothing to find fault with."""
         return not self.gaps and not self.defects
 
+    @property
+    def defect_rows(self) -> int:
+        """How many rows the defects cover; one with two of them counts twice."""
+        return sum(defect.rows for defect in self.defects)
+
 
 class CheckReader(Protocol):
     """Who is told what a check finds."""

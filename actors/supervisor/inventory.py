@@ -6,16 +6,12 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from actors.domain.block_count import BlockCount
-from actors.domain.errors import DataError
 from actors.domain.intervals import Interval
 from actors.domain.ports import BarSource
 from actors.domain.session_grid import Instants, Mask, SessionGrid
 from actors.domain.session_plan import Session, Stored, Stream
-from actors.supervisor.wording import listed
 
 _BARS_AT_ONCE: Final = 2_000_000
-_DATES_SHOWN: Final = 5
-_LINES_SHOWN: Final = 20
 
 
 class Inventory(NamedTuple):
@@ -102,49 +98,6 @@ class StockTaker:
         start_ns, end_ns = grid.sessions[0].previous_close_ns, grid.sessions[-1].close_ns
         stamps = self._source.open_stamps(stream.symbol, stream.interval, start_ns, end_ns)
         return np.sort(stamps, kind="stable")  # 60 times as fast where they ascend
-
-
-def check_run(
-    streams: tuple[Stream, ...], stored: Iterable[Stored], sessions: tuple[Session, ...], catalog: str
-) -> None:
-    """Make sure that every streamed (symbol, interval) has bars in every session of the run.
-
-    Raises DataError, which lists those that have none.
-    """
-    absent = _absent(streams, stored, sessions)
-    if absent:
-        raise DataError(
-            f"{catalog} has no bars for these sessions:\n{_shortened(absent, '  ')}\n"
-            "import them, or change backtest_config.start_date and end_date or session_data_config.symbols"
-        )
-
-
-def history_warnings(
-    streams: tuple[Stream, ...], stored: Iterable[Stored], history: tuple[Session, ...]
-) -> tuple[str, ...]:
-    """Name the streams that lack whole sessions of their history."""
-    return tuple(f"no stored history of {line}" for line in _absent(streams, stored, history))
-
-
-def _absent(
-    streams: tuple[Stream, ...], stored: Iterable[Stored], sessions: tuple[Session, ...]
-) -> list[str]:
-    """Write a line for every stream without a bar on the grid of one of these sessions."""
-    dates = {session.index: session.date for session in sessions}
-    absent: dict[int, list[str]] = {}
-    for holding in stored:
-        if holding.session in dates and not holding.on_grid:
-            absent.setdefault(holding.stream, []).append(dates[holding.session])
-    return [
-        f"{streams[id_].symbol} {streams[id_].interval}: {listed(days, _DATES_SHOWN)}"
-        for id_, days in absent.items()
-    ]
-
-
-def _shortened(lines: list[str], indent: str) -> str:
-    rest = len(lines) - _LINES_SHOWN
-    shown = lines[:_LINES_SHOWN] + ([f"and {rest} more streams"] if rest > 0 else [])
-    return "\n".join(f"{indent}{line}" for line in shown)
 
 
 def _add_to(blocks: Iterable[BlockCount], grid: SessionGrid, presence: Mask) -> None:

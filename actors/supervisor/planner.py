@@ -33,6 +33,7 @@ from actors.domain.session_plan import (
     Warmup,
 )
 from actors.domain.stream_decision import decide_streams
+from actors.supervisor.absence import history_warnings, settle_absence
 from actors.supervisor.corporate_actions import Reading, applied_actions
 from actors.supervisor.demand import Demand, configured_indicators, gather_demand
 from actors.supervisor.gap_sources import gap_source_warnings, with_gap_sources
@@ -44,7 +45,7 @@ from actors.supervisor.historical import (
     figure_warnings,
     unserved,
 )
-from actors.supervisor.inventory import Inventory, StockTaker, check_run, history_warnings
+from actors.supervisor.inventory import Inventory, StockTaker
 from actors.supervisor.quality_gate import check_quality
 from actors.supervisor.settings import flow, rules, strategies, trading
 from actors.supervisor.warmups import cold_starts
@@ -90,7 +91,8 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
     before = session_preceding(table, (*history, *sessions)[0])
     served = tuple(stream for stream in streams if stream.label != "IGNORED")
     inventory = StockTaker(source, served, config.derived.min_coverage).count(history, sessions)
-    check_run(served, inventory.stored, sessions, str(config.catalog_path))
+    absence = settle_absence(config, served, inventory.stored, sessions)
+    streams, served = absence.mark(streams), absence.mark(served)
     reading = Reading(served, inventory.stored, (*history, *sessions), before)
     actions = applied_actions(config, source, calendars, reading)
     low_quality = check_quality(config, source, served, sessions, before)
@@ -109,13 +111,14 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
         history=history,
         holidays=tuple(str(day) for day in holidays_between(table, first, last)),
         streams=streams,
-        stored=inventory.stored,
+        stored=absence.trim(inventory.stored),
         warmups=(*warmups, *figures),
         strategies=strategies(config),
         warnings=(
             *config.warnings(),
             *_reader_warnings(config),
             *gap_source_warnings(config, streams),
+            *absence.warnings,
             *low_quality,
             *history_warnings(served, inventory.stored, history),
             *_warmup_warnings(warmups),

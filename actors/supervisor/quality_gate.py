@@ -74,7 +74,8 @@ def _scores(
 ) -> Iterator[_SessionScore]:
     for verdict in judge(source, stream, sessions, before, jump_ratio):
         quality = verdict.quality
-        yield _SessionScore(quality.score, verdict.session.date, quality.expected, quality.missing)
+        if stream.is_read_in(verdict.session.index):
+            yield _SessionScore(quality.score, verdict.session.date, quality.expected, quality.missing)
 
 
 def _sums(sessions: Iterable[_SessionScore]) -> tuple[int, int]:

@@ -116,9 +116,10 @@ def test_a_check_is_one_json_document_with_a_line_for_every_session() -> None:
         }
     ]
     (defect,) = found["sessions"][1]["defects"]
-    assert (defect["kind"], defect["row"], defect["open_local"]) == (
+    assert (defect["kind"], defect["row"], defect["rows"], defect["open_local"]) == (
         "bad_ohlc",
         8711,
+        1,
         "2025-07-03T11:44:00-04:00",
     )
     assert [(each["symbol"], each["delivered"], each["score"]) for each in found["streams"]] == [

@@ -62,6 +62,7 @@ DEFECTS = st.builds(
     file=st.text(max_size=5),
     row=st.integers(0, 10**6),
     detail=st.text(max_size=5),
+    rows=st.integers(0, 3),
 )
 
 

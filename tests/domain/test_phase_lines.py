@@ -1,5 +1,7 @@
 from collections.abc import Iterable
 
+from msgspec import structs
+
 from actors.domain.account import SessionCount
 from actors.domain.phase_lines import PhaseLines
 from actors.domain.roles import Effect, Log, LogLines
@@ -61,6 +63,23 @@ def test_history_slides_with_the_sessions() -> None:
         "PHASE_2.1: Loading AAPL 1m bars from 2025-07-02 to 2025-07-03",
         "PHASE_2.1: Loaded 598 bars for AAPL 1m",
     ]
+
+
+def test_a_session_that_a_stream_is_left_out_of_is_in_no_line_of_it() -> None:
+    skipping = structs.replace(STREAMS[0], skipped=(0,))
+    lines = PhaseLines(structs.replace(PLAN, streams=(skipping, *STREAMS[1:])))
+    loaded = LOADED | {0: {1: 387}}
+    first, last = texts(lines.loading(range(1), loaded)), texts(lines.loading(range(3), loaded))
+    assert first[1:] == [
+        "PHASE_3.2: Loading RIVN 1m queue: 2025-07-02 to 2025-07-02",
+        "PHASE_3.2: Loaded 387 bars for RIVN 1m",
+        "PHASE_3.2: Complete - Loaded 387 bars across 1 streams",
+    ]
+    assert last[1] == "PHASE_3.2: Loading AAPL 1m queue: 2025-07-03 to 2025-07-07"
+    history = texts(lines.history(SESSIONS[4], loaded, 100.0, 0.0))
+    assert history[0] == "PHASE_2.1: Loading AAPL 1m bars from 2025-07-03 to 2025-07-03"
+    assert texts(lines.streaming_ends(SESSIONS[2], SessionCount()))[0].endswith("(1/1)")
+    assert texts(lines.streaming_ends(SESSIONS[3], SessionCount()))[0].endswith("(2/2)")
 
 
 def test_history_never_reaches_before_the_first_session_that_was_read() -> None:

@@ -76,8 +76,9 @@ def steps_of(plan: SessionPlan, session: Session, off_grid: Times) -> Times:
 def some_defects(plan: SessionPlan, steps: Times, count: int, rng: np.random.Generator) -> list[Defect]:
     ids = [stream.id for stream in plan.base_streams]
     found = [
-        Defect(int(rng.choice(ids)), kind, int(rng.choice(steps)), OPEN, "AAA.parquet", number, "")
+        Defect(int(rng.choice(ids)), kind, int(rng.choice(steps)), OPEN, "AAA.parquet", number, "", rows)
         for number, kind in enumerate(rng.choice(DEFECT_KINDS, count).tolist())
+        for rows in [int(rng.choice([1, 1, 331]))]
     ]
     return sorted(found, key=lambda defect: (defect.known_ts, defect.stream))
 
@@ -115,7 +116,9 @@ class Count:
         """Give the columns of a record from `expected` on."""
         due = [close for close in self.closes if close <= now_ns]
         received = sum(close in self.received for close in due)
-        kinds = Counter(defect.kind for defect in self.defects if defect.known_ts <= now_ns)
+        kinds = Counter[str]()
+        for defect in self.defects:
+            kinds[defect.kind] += defect.rows * (defect.known_ts <= now_ns)
         return len(due), received, len(due) - received, *(kinds[kind] for kind in DEFECT_KINDS)
 
     def records(self, steps: list[int]) -> Iterator[Row]:
@@ -237,6 +240,27 @@ def test_a_gap_open_at_the_close_ends_with_the_session_and_does_not_reach_into_t
         Gap(0, close - 2 * MINUTE, close, 2, close),
         Gap(0, tomorrow, tomorrow + 2 * MINUTE, 2, tomorrow + 3 * MINUTE),
     ]
+
+
+def test_of_a_session_that_a_stream_is_left_out_of_nothing_is_expected_and_nothing_recorded() -> None:
+    plan = plan_of(
+        Stream(0, "AAA", "1m", "STREAMED", ""),
+        Stream(1, "BBB", "1m", "STREAMED", "", skipped=(1,)),
+        Stream(2, "BBB", "5m", "GENERATED", "", base=1),
+    )
+    ledger, view = QualityLedger(plan), QualityView(plan)
+    for index, expected in enumerate([(390, 390, 390), (390, 0, 0), (390, 390, 390)]):
+        session = session_of(FULL, index)
+        ledger.start_session(session)
+        view.start_session(session)
+        steps = steps_of(plan, session, np.empty(0, dtype=np.int64))
+        found = ledger.appraise(Steps(steps, True, all_bars(session, plan.served[0]), ()))
+        view.apply(found.records)
+        now = [view.at(stream, session.close_ns) for stream in range(3)]
+        assert tuple(quality.expected for quality in now) == expected
+        assert [quality.score for quality in now] == ([100, 0, 0] if expected[1] else [100, 100, 100])
+        assert set(found.records["stream"].tolist()) == ({0, 1} if expected[1] else {0})
+        assert len(found.gaps) == (expected[1] > 0)
 
 
 def test_a_derived_stream_is_judged_by_its_base_stream() -> None:

@@ -175,14 +175,14 @@ def test_scores_equal_the_definition(counts: list[list[int]]) -> None:
 
 def test_gaps_and_defects_name_their_stream_and_their_session() -> None:
     gap = Gap(stream=1, from_ts=OPEN, to_ts=OPEN + MINUTE, count=1, known_ts=OPEN + 2 * MINUTE)
-    defect = Defect(0, "bad_ohlc", OPEN + MINUTE, OPEN, "part-0.parquet", 7, "high < low")
+    defect = Defect(0, "outside_session", OPEN + MINUTE, OPEN, "part-0.parquet", 7, "no trading", 3)
     tables = tables_of(window([], gaps=(gap,), defects=(defect,)), window([], index=-1, gaps=(gap, gap)))
     assert listed(tables["gaps.parquet"], *tables["gaps.parquet"]) == [
         ("2025-07-02", gap.known_ts, "BRK/B", "1m", gap.from_ts, gap.to_ts, 1)
     ]
-    names = ("session", "symbol", "kind", "file", "row", "detail")
+    names = ("session", "symbol", "kind", "file", "row", "detail", "rows")
     assert listed(tables["defects.parquet"], *names) == [
-        ("2025-07-02", "AAPL", "bad_ohlc", "part-0.parquet", 7, "high < low")
+        ("2025-07-02", "AAPL", "outside_session", "part-0.parquet", 7, "no trading", 3)
     ]
     assert tables["history_gaps.parquet"]["session"].tolist() == ["2025-07-01"] * 2
     assert len(tables["history_defects.parquet"]["session"]) == 0

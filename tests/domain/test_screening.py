@@ -13,7 +13,6 @@ from actors.domain.intervals import Interval
 from actors.domain.screening import VALUES, Screened, StoredRows, screen
 from actors.domain.session_plan import Hours, Session
 from protocol.blocks import BAR_DTYPE, DEFECT_KINDS, BarFlag
-from protocol.messages import Defect
 
 MINUTE = 60_000_000_000
 OPEN = 1_751_463_000_000_000_000
@@ -139,6 +138,44 @@ def brute_known(row: Row, session: Session, interval: Interval) -> int:
     return min(max(due, closes[0]), session.close_ns)
 
 
+class Named(NamedTuple):
+    """One row of one defect: whose it is, and when and how it is said."""
+
+    known_ts: int
+    index: int
+    kind: str
+
+
+def row_by_row(result: Screened, file_rows: list[tuple[str, int]]) -> list[Named]:
+    """Take stretches apart again; `file_rows` says where each index stands."""
+    index_of = {place: index for index, place in enumerate(file_rows)}
+    return [
+        Named(defect.known_ts, index_of[defect.file, defect.row + more], defect.kind)
+        for defect in result.defects
+        for more in range(defect.rows)
+    ]
+
+
+def brute_stretches(listed: list[Named], file_rows: list[tuple[str, int]]) -> list[int]:
+    """Count the rows of each defect, putting rows outside together one after the other."""
+    late = {named.index for named in listed if named.kind == "out_of_order"}
+    sizes: list[int] = []
+    for place, named in enumerate(listed):
+        before = listed[place - 1] if place else None
+        if (
+            before is not None
+            and before.kind == named.kind == "outside_session"
+            and before.known_ts == named.known_ts
+            and before.index + 1 == named.index
+            and not {before.index, named.index} & late
+            and file_rows[before.index] == (file_rows[named.index][0], file_rows[named.index][1] - 1)
+        ):
+            sizes[-1] += 1
+        else:
+            sizes.append(1)
+    return sizes
+
+
 GOOD_VALUES = [
     (10.0, 12.0, 9.0, 11.0, 100.0),
     (10.0, 12.0, 9.0, 11.0, 101.0),
@@ -162,13 +199,16 @@ orderly = st.lists(any_values, max_size=12).map(
     lambda values: [Row(2 * minute, row) for minute, row in enumerate(values)]
 )
 chaotic = st.lists(st.builds(Row, st.integers(-20, 23), any_values), max_size=25)
+mostly_outside = st.lists(st.builds(Row, st.integers(-20, 4), any_values), max_size=25).map(
+    lambda rows: sorted(rows, key=lambda row: row.half_minutes // 8)
+)
 mostly_on_grid = st.lists(st.builds(Row, st.integers(0, 11).map(lambda at: 2 * at), any_values), max_size=25)
 
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[list[Row], Session, Interval, int]:
     session = draw(st.sampled_from([PLAIN, WITH_LUNCH]))
-    rows = draw(st.one_of(orderly, chaotic, mostly_on_grid))
+    rows = draw(st.one_of(orderly, chaotic, mostly_on_grid, mostly_outside))
     rows = [row for row in rows if session.previous_close_ns <= row.open_ts < session.close_ns]
     interval = Interval.parse(draw(st.sampled_from(["1m", "2m", "1d"])))
     return rows, session, interval, draw(st.integers(0, 25))
@@ -187,17 +227,32 @@ def test_any_rows_get_the_defects_that_a_row_by_row_reading_finds(
         (brute_known(rows[index], session, interval), index, DEFECT_KINDS.index(kind))
         for kind, index in found
     )
-    assert [place_in(defect, rows, split) for defect in result.defects] == expected
+    listed = row_by_row(result, places_of(stored(rows, split)))
+    assert [(named.known_ts, named.index, DEFECT_KINDS.index(named.kind)) for named in listed] == expected
 
 
-def place_in(defect: Defect, rows: list[Row], split: int) -> tuple[int, int, int]:
-    """Give a defect's instant, the index of its row and its kind, having checked the rest."""
-    first = min(split, len(rows))
-    index = defect.row - 4 if defect.file == "a.parquet" else defect.row + first
-    assert defect.stream == STREAM
-    assert defect.open_ts == rows[index].open_ts
-    assert defect.detail
-    return defect.known_ts, index, DEFECT_KINDS.index(defect.kind)
+def places_of(rows: StoredRows) -> list[tuple[str, int]]:
+    return [(rows.file_of(index), row) for index, row in enumerate(rows.rows.tolist())]
+
+
+@settings(max_examples=250, deadline=None)
+@given(cases(), st.lists(st.sampled_from([1, 1, 1, 2]), min_size=25, max_size=25))
+def test_rows_outside_are_one_defect_as_far_as_they_stand_together_and_become_known_together(
+    case: tuple[list[Row], Session, Interval, int], strides: list[int]
+) -> None:
+    rows, session, interval, split = case
+    strided = stored(rows, split)
+    strided = strided._replace(rows=strided.rows + np.cumsum(strides)[: len(rows)])
+    result = screen(strided, STREAM, session, interval, JUMP_RATIO)
+    file_rows = places_of(strided)
+    listed = row_by_row(result, file_rows)
+    assert [defect.rows for defect in result.defects] == brute_stretches(listed, file_rows)
+    index_of = {place: index for index, place in enumerate(file_rows)}
+    for defect in result.defects:
+        assert defect.stream == STREAM
+        assert defect.open_ts == rows[index_of[defect.file, defect.row]].open_ts
+        assert defect.detail.startswith(f"{defect.rows} rows, no trading from ") == (defect.rows > 1)
+        assert defect.detail
 
 
 @settings(max_examples=150, deadline=None)
@@ -223,8 +278,9 @@ def test_each_row_is_delivered_or_replaced_or_rejected_exactly_once(
     rows, session, interval, split = case
     result = screen(stored(rows, split), STREAM, session, interval, JUMP_RATIO)
     kept_back = [defect for defect in result.defects if defect.kind not in {"out_of_order", "jump"}]
-    assert len(result.bars) + len(kept_back) == len(rows)
-    assert len({(defect.file, defect.row) for defect in kept_back}) == len(kept_back)
+    assert len(result.bars) + sum(defect.rows for defect in kept_back) == len(rows)
+    covered = [(defect.file, defect.row + more) for defect in kept_back for more in range(defect.rows)]
+    assert len(set(covered)) == len(covered)
 
 
 @settings(max_examples=100, deadline=None)
@@ -298,6 +354,40 @@ def test_a_row_outside_the_session_is_not_also_off_grid_or_bad() -> None:
     result = screened([Row(-3, BAD_VALUES[0]), *good_rows()])
     assert kinds(result) == [("outside_session", 0)]
     assert result.defects[0].known_ts == OPEN + MINUTE
+
+
+def test_rows_before_the_open_are_one_defect_that_says_how_many_and_until_when() -> None:
+    result = screened([Row(-20), Row(-8), Row(-2), *good_rows()])
+    (defect,) = result.defects
+    assert (defect.row, defect.rows, defect.span) == (4, 3, "rows 4 to 6")
+    assert defect.detail == "3 rows, no trading from 2025-07-02T13:20:00Z to 2025-07-02T13:29:00Z"
+    assert (defect.open_ts, defect.known_ts) == (OPEN - 10 * MINUTE, OPEN + MINUTE)
+
+
+def test_rows_in_the_lunch_break_stay_apart_for_each_is_known_with_its_own_close() -> None:
+    result = screened([Row(0), Row(10), Row(12)], WITH_LUNCH)
+    assert [(defect.rows, defect.known_ts - OPEN) for defect in result.defects] == [
+        (1, 6 * MINUTE),
+        (1, 7 * MINUTE),
+    ]
+
+
+def test_rows_outside_that_stand_in_two_files_are_two_defects() -> None:
+    result = screen(stored([Row(-6), Row(-4), Row(-2)], 2), STREAM, PLAIN, Interval.parse("1m"), JUMP_RATIO)
+    assert [(defect.file, defect.row, defect.rows) for defect in result.defects] == [
+        ("a.parquet", 4, 2),
+        ("b.parquet", 0, 1),
+    ]
+
+
+def test_a_late_row_outside_stands_for_itself() -> None:
+    result = screened([Row(-8), Row(-6), Row(-10), Row(-4), Row(-2)])
+    assert [(defect.kind, defect.row - 4, defect.rows) for defect in result.defects] == [
+        ("outside_session", 0, 2),
+        ("out_of_order", 2, 1),
+        ("outside_session", 2, 1),
+        ("outside_session", 3, 2),
+    ]
 
 
 def test_a_row_in_the_lunch_break_is_outside_the_session() -> None:

@@ -21,6 +21,7 @@ TABLE: Final = CalendarTable(
     *(NONE, NONE, NONE, NONE, NONE.astype(np.bool_)),
 )
 DEFECT: Final = Defect(0, "off_grid", 0, 0, "part-0.parquet", 0, "odd")
+STRETCH: Final = Defect(0, "outside_session", 0, 0, "part-0.parquet", 0, "early", 331)
 
 
 def verdict_of(index: int, missing: int, defects: int) -> SessionVerdict:
@@ -71,3 +72,13 @@ def test_totals_are_the_sums_of_the_sessions(figures: list[tuple[int, int]]) -> 
     assert totals.counted["off_grid"] == sum(defects for _, defects in figures)
     assert tally.has_below(100.0) == (missing > 0)
     assert not tally.has_below(None)
+
+
+def test_a_stretch_is_kept_once_and_counts_with_all_its_rows() -> None:
+    check, tally = StreamCheck("A", "1m", TABLE, DAY, DAY, 0), CheckTally()
+    for index in range(KEPT + 2):
+        tally.add(check, verdict_of(index, 0, 1)._replace(defects=(STRETCH,)))
+    tally.add(check, verdict_of(99, 0, 3))
+    assert (len(tally.defects.kept), tally.defects.count) == (KEPT, 331 * (KEPT + 2) + 3)
+    assert tally.defects.rest == 2 * 331 + 3
+    assert 99 not in [found.verdict.session.index for found in tally.worst.kept]

@@ -28,6 +28,7 @@ from actors.supervisor.launch import LaunchOptions, launch
 ROOT: Final = Path(__file__).resolve().parents[2]
 FIRST, LAST = date(2025, 7, 2), date(2025, 7, 7)
 MINUTE: Final = 60_000_000_000
+DAY: Final = 1440 * MINUTE
 Bars = dict[str, Any]
 
 
@@ -120,7 +121,8 @@ def found_gaps(notebook: Notebook) -> Iterator[tuple[Any, ...]]:
 def found_defects(notebook: Notebook) -> Iterator[tuple[Any, ...]]:
     for stream, verdict in notebook.found:
         for defect in verdict.defects:
-            yield stream.symbol, defect.kind, defect.open_ts, defect.file, defect.row, defect.detail
+            place = defect.file, defect.row, defect.rows
+            yield stream.symbol, defect.kind, defect.open_ts, *place, defect.detail
 
 
 def assert_same(catalog: Path, folder: Path, start: date, end: date, calendars: Calendars) -> Notebook:
@@ -143,7 +145,7 @@ def assert_same(catalog: Path, folder: Path, start: date, end: date, calendars: 
         assert summary["gaps"][symbol] == totals.gaps
     gaps, defects = tables / "gaps.parquet", tables / "defects.parquet"
     assert rows_of(gaps, "symbol", "from_ts", "to_ts", "count") == Counter(found_gaps(notebook))
-    assert rows_of(defects, "symbol", "kind", "open_ts", "file", "row", "detail") == Counter(
+    assert rows_of(defects, "symbol", "kind", "open_ts", "file", "row", "rows", "detail") == Counter(
         found_defects(notebook)
     )
     return notebook
@@ -179,6 +181,22 @@ def test_a_split_is_found_once_by_check_and_run(
     notebook = assert_same(catalog, tmp_path, start, date(2025, 7, 3), calendars)
     jumps = [defect[4] for defect in found_defects(notebook) if defect[1] == "jump"]
     assert jumps == [at]
+
+
+def test_bars_of_extended_hours_are_a_defect_or_two_a_session_and_count_one_by_one(
+    calendars: Calendars, minutes: Bars, tmp_path: Path
+) -> None:
+    stamps = minutes["open_ts"]
+    early = stamps[(stamps - stamps[0]) % DAY < 300 * MINUTE] - 300 * MINUTE
+    opens = np.sort(np.concatenate((stamps, early)))
+    whole = {name: np.full(len(opens), 10.0) for name in minutes} | {"open_ts": opens}
+    whole["close_ts"] = opens + MINUTE
+    store(tmp_path / "catalog", whole)
+    notebook = assert_same(tmp_path / "catalog", tmp_path, date(2025, 7, 1), date(2025, 7, 3), calendars)
+    found = [(verdict.quality.outside_session, len(verdict.defects)) for _, verdict in notebook.found]
+    assert found == [(300, 1), (300, 1), (210, 1)]
+    assert [verdict.defect_rows for _, verdict in notebook.found] == [300, 300, 210]
+    assert [verdict.rows for _, verdict in notebook.found] == [690, 690, 420]
 
 
 def test_without_dates_all_sessions_that_storage_reaches_are_judged(

@@ -235,17 +235,17 @@ def _gap_row(found: FoundGap) -> Sequence[Cell]:
 
 
 def _defects(tally: CheckTally) -> RenderableType:
-    kept, found = tally.defects.kept, tally.defects.count
-    if not found:
+    found = tally.defects
+    if not found.count:
         return Group()
-    shown = facts(_defect_row(each) for each in kept)
-    return section("Defects", f"{found:,}", shown, *_more(found - len(kept), "defects"))
+    shown = facts(_defect_row(each) for each in found.kept)
+    return section("Defects", f"{found.count:,}", shown, *_more(found.rest, "defects"))
 
 
 def _defect_row(found: FoundDefect) -> tuple[str, Cell]:
     check, defect = found
     opening = _local(check.table.timezone, defect.open_ts)
-    what = clean(f"{defect.kind}: {defect.detail} (row {defect.row} of {defect.file})", 600)
+    what = clean(f"{defect.kind}: {defect.detail} ({defect.span} of {defect.file})", 600)
     return f"{_name(check)}  {opening}", what
 
 
