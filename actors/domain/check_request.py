@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,3 +19,6 @@ class CheckRequest:
     """None: each stream's first stored session."""
     end: date | None = None
     jump_ratio: float = 2.0
+    extended_hours: bool = False
+    align: Literal["session", "clock"] = "session"
+    """From where bars of an hour, say, are expected: as `derived.align` of a run."""

@@ -1,7 +1,8 @@
 """From a configuration and what storage holds to the plan of a run, or to all that stands against it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path, PurePath
 
 import msgspec
@@ -30,6 +31,7 @@ from actors.domain.session_plan import (
     Stream,
     Warmup,
 )
+from actors.domain.session_shape import shape
 from actors.domain.stream_decision import decide_streams
 from actors.supervisor.demand import Demand, configured_indicators, gather_demand
 from actors.supervisor.inventory import Inventory, StockTaker, check_run, history_warnings
@@ -63,12 +65,14 @@ def portable(plan: SessionPlan) -> SessionPlan:
 def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -> SessionPlan:
     first, last = config.backtest_start_date, config.backtest_end_date
     table = _calendar(config, calendars)
-    sessions = _sessions(table, first, last)
+    shaped = _shape_of(config, table)
+    sessions = shaped(_sessions(table, first, last))
     demand = gather_demand(config)
     streams = _streams(config, source, demand)
     _check_served(demand, streams)
-    history = _history(table, sessions, streams)
-    before = session_preceding(table, (*history, *sessions)[0])
+    history = shaped(_history(table, sessions, streams))
+    preceding = session_preceding(table, (*history, *sessions)[0])
+    before = None if preceding is None else shaped((preceding,))[0]
     served = tuple(stream for stream in streams if stream.label != "IGNORED")
     inventory = StockTaker(source, served, config.derived.min_coverage).count(history, sessions)
     check_run(served, inventory.stored, sessions, str(config.catalog_path))
@@ -111,6 +115,13 @@ def _calendar(config: SessionConfig, calendars: CalendarSource) -> CalendarTable
         return calendars.table(config.calendar, config.backtest_end_date)
     except CalendarError as error:
         raise _refusal("exchange_group", str(error)) from error
+
+
+def _shape_of(
+    config: SessionConfig, table: CalendarTable
+) -> Callable[[Iterable[Session]], tuple[Session, ...]]:
+    extended, clock = config.session_data_config.extended_hours, config.derived.align == "clock"
+    return partial(shape, timezone=table.timezone, extended=extended, clock=clock)
 
 
 def _sessions(table: CalendarTable, first: date, last: date) -> tuple[Session, ...]:

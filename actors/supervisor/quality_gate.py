@@ -104,4 +104,6 @@ def _command(config: SessionConfig, stream: Stream, sessions: tuple[Session, ...
         "--end": sessions[-1].date,
     }
     words = [word for option in options.items() for word in option]
+    words += ["--extended-hours"] * config.session_data_config.extended_hours
+    words += ["--align", "clock"] * (config.derived.align == "clock")
     return shlex.join(["sessionflow", "data", "check", *words])
