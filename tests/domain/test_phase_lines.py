@@ -99,6 +99,16 @@ def test_streaming_starts_with_the_hours_and_ends_with_the_figures() -> None:
     ]
 
 
+def test_extended_hours_are_written_beside_the_regular_ones() -> None:
+    opening, closing = SESSIONS[3].open_ns, SESSIONS[3].close_ns
+    pre, post = Hours(opening - 330 * MINUTE, opening, "pre"), Hours(closing, closing + 240 * MINUTE, "post")
+    parts = (pre, *SESSIONS[3].parts, post)
+    session = Session(1, "2025-07-03", "half", pre.open_ns, post.close_ns, parts, 0)
+    assert texts(LINES.streaming_starts(session)) == [
+        "PHASE_5.1: Market hours: 09:30:00 to 13:00:00 (extended 04:00:00 to 17:00:00)"
+    ]
+
+
 def test_a_session_without_a_bar_ends_where_it_began() -> None:
     summary = texts(LINES.streaming_ends(SESSIONS[3], SessionCount(steps=210)))[-1]
     assert summary == "PHASE_5.SUMMARY: 0 iterations, 0 bars, final time = 09:30:00"
