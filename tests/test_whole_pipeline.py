@@ -57,7 +57,12 @@ from protocol.messages import (
 
 MINUTE = 60_000_000_000
 OPEN = 1_751_463_000_000_000_000
-TIDES = {"full": ((0, 17),), "half": ((0, 8),), "lunch": ((0, 7), (10, 18))}
+TIDES: dict[str, tuple[tuple[Any, ...], ...]] = {
+    "full": ((0, 17),),
+    "half": ((0, 8),),
+    "lunch": ((0, 7), (10, 18)),
+    "extended": ((0, 4, "pre"), (4, 11), (11, 16, "post")),
+}
 """Where trading goes on in a session of each kind, in minutes from its open."""
 HISTORY = 2
 MAX_TURNS = 20_000
@@ -71,7 +76,7 @@ def sessions_of(kinds: Tides) -> tuple[Session, ...]:
     closed = OPEN - 1000 * MINUTE
     for day, kind in enumerate(kinds):
         opening = OPEN + day * 1440 * MINUTE
-        parts = tuple(Hours(opening + a * MINUTE, opening + b * MINUTE) for a, b in TIDES[kind])
+        parts = tuple(Hours(opening + a * MINUTE, opening + b * MINUTE, *part) for a, b, *part in TIDES[kind])
         length = "half" if kind == "half" else "full"
         hours = (parts[0].open_ns, parts[-1].close_ns)
         made.append(Session(day - HISTORY, f"2025-07-{day + 1:02}", length, *hours, parts, closed))

@@ -75,6 +75,14 @@ def _date(_context: click.Context, _option: click.Parameter, day: datetime | Non
     metavar="X",
     help="End with exit code 4 where the score of a stream is lower.",
 )
+@click.option("--extended-hours", is_flag=True, help="Expect bars before the open and after the close too.")
+@click.option(
+    "--align",
+    type=click.Choice(["session", "clock"]),
+    default="session",
+    show_default=True,
+    help="Expect bars from each part's open on, or on the marks of the clock.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document, all gaps and defects in it.")
 @exits_cleanly
 def check(*, min_score: float | None, as_json: bool, **asked: Any) -> None:  # noqa: ANN401  a request's fields

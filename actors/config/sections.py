@@ -185,6 +185,10 @@ class SessionDataConfig(Section):
 
     symbols: Symbols
     streams: Intervals = Field(description="The bars to replay, for every symbol.")
+    extended_hours: bool = Field(
+        default=False,
+        description="Replay the hours before the open and after the close too; US equities only.",
+    )
     streaming: StreamingConfig = StreamingConfig()
     historical: HistoricalConfig = HistoricalConfig()
     gap_filler: GapFillerConfig = GapFillerConfig()
@@ -278,14 +282,9 @@ class DerivedConfig(Section):
     min_coverage: float = Field(
         default=0.0, ge=0, le=1, description="Bars built from a smaller part of their base bars are left out."
     )
-    align: Literal["session"] = Field(default="session", description="Bars begin at the session's open.")
-
-    @field_validator("align", mode="before")
-    @classmethod
-    def _refuse_clock(cls, align: object) -> object:
-        if align == "clock":
-            raise ValueError('"clock" is not served yet; write "session"')
-        return align
+    align: Literal["session", "clock"] = Field(
+        default="session", description="Count bins from each part's open, or from local midnight."
+    )
 
 
 class QualityConfig(Section):

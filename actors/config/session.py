@@ -5,9 +5,17 @@ from datetime import date
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, JsonValue, PrivateAttr, ValidationError, field_serializer, field_validator
+from pydantic import (
+    Field,
+    JsonValue,
+    PrivateAttr,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
-from actors.config.fields import ExchangeGroup, Section, Title, target_file
+from actors.config.fields import ExchangeGroup, Misfit, Section, Title, target_file
 from actors.config.problems import problems_of
 from actors.config.sections import (
     BacktestConfig,
@@ -24,6 +32,7 @@ from actors.config.sections import (
 )
 from actors.config.vocabulary import EXCHANGE_GROUPS
 from actors.domain.errors import ConfigError
+from actors.domain.session_shape import has_extended_hours, no_extended_hours
 
 MASK = "***"
 
@@ -64,6 +73,13 @@ class SessionConfig(Section):
         if mode == "live":
             raise ValueError('"live" is not served: SessionFlow replays stored data; write "backtest"')
         return mode
+
+    @model_validator(mode="after")
+    def _know_extended_hours(self) -> Self:
+        if self.session_data_config.extended_hours and not has_extended_hours(self.calendar):
+            message = f"{no_extended_hours(self.calendar)}; write false"
+            raise Misfit(("session_data_config", "extended_hours"), message)
+        return self
 
     @field_serializer("api_config")
     def _mask_secrets(self, api_config: dict[str, JsonValue]) -> JsonValue:

@@ -53,8 +53,7 @@ def bins_of(session: Session, interval: Interval, base: Interval) -> Bins:
     """Lay out the bins of `interval` over the grid of `base`."""
     opens, closes = expected_opens(session, interval), expected_closes(session, interval)
     base_opens = expected_opens(session, base)
-    firsts = np.searchsorted(base_opens, opens)
-    n_expected = np.diff(firsts, append=len(base_opens))
+    n_expected = np.searchsorted(base_opens, closes) - np.searchsorted(base_opens, opens)
     clipped = (closes - opens < interval.length_ns) & interval.is_intraday
     flags = np.where(clipped, BarFlag.CLIPPED.value, 0)
     return Bins(opens, closes, n_expected, flags, base_opens, expected_closes(session, base))
@@ -85,7 +84,10 @@ class IntervalFold:
         return derived
 
     def _own(self, bars: Bars) -> Bars:
+        """Keep the rows that are in a bin: those outside regular hours are in none of `1d`."""
         own = self._target[bars["stream"]] >= 0
+        if not self._interval.is_intraday:
+            own &= (bars["open_ts"] >= self._bins.opens[0]) & (bars["open_ts"] < self._bins.closes[-1])
         return bars if own.all() else bars.compress(own)
 
     def _close(self, closed: int) -> Bars:

@@ -50,7 +50,7 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def clipped(self) -> bool:
-        """Whether the session's close, or a break, cut its bin short."""
+        """Whether its bin was cut short: by the close, a break or, on the clock's marks, the open."""
         return bool(self.flags & _CLIPPED)
 
     @property

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,3 +21,6 @@ class CheckRequest:
     jump_ratio: float = 2.0
     corporate_actions: Path | None = None
     """A file of splits and dividends, which prices are judged after."""
+    extended_hours: bool = False
+    align: Literal["session", "clock"] = "session"
+    """From where bars of an hour, say, are expected: as `derived.align` of a run."""

@@ -64,9 +64,10 @@ class PhaseLines:
 
     def streaming_starts(self, session: Session) -> Iterator[Log]:
         """Write the hours of a session."""
-        hours = (
-            f"{clock_text(session.open_ns, self._timezone)} to {clock_text(session.close_ns, self._timezone)}"
-        )
+        regular = session.regular
+        hours = self._span(regular[0].open_ns, regular[-1].close_ns)
+        if len(regular) < len(session.parts):
+            hours += f" (extended {self._span(session.open_ns, session.close_ns)})"
         yield flow(f"PHASE_5.1: Market hours: {hours}", session.open_ns)
 
     def streaming_ends(self, session: Session, count: SessionCount) -> Iterator[Log]:
@@ -81,6 +82,9 @@ class PhaseLines:
         """Give the indices of the sessions that are a stream's history before `session`."""
         trailing = stream.trailing(session.index)
         return range(max(trailing.start, -len(self._plan.history)), trailing.stop)
+
+    def _span(self, open_ns: int, close_ns: int) -> str:
+        return f"{clock_text(open_ns, self._timezone)} to {clock_text(close_ns, self._timezone)}"
 
     def _load_lines(
         self, prefix: str, what: str, stream: Stream, kept: Sequence[int], loaded: Loaded

@@ -2,17 +2,20 @@
 
 1. The expected grid comes from the calendar. A slot is due at the close of its bar; at that step the bar is
    there, or the slot is missing for good. A bar that was filled in counts as missing.
-2. Counters run from the session's start. A record is written for (step, stream) where one of them besides
-   `expected` and `received` has changed, and for every stream at the session's last step.
-3. A gap is a maximal run of missing slots of one stream within a session (`gap_runs`). It is known with the
-   next received bar of the stream, or at the session's last step.
+2. Counters run from the session's start, and anew where extended hours begin or end (`stretches`). A record
+   is written for (step, stream) where one of them besides `expected` and `received` has changed, and for
+   every stream at the last step of each stretch.
+3. A gap is a maximal run of missing slots of one stream within a stretch (`gap_runs`). It is known with the
+   next received bar of the stream, or at the stretch's last step.
 4. Streams of one base interval share a grid and are counted at once, as a matrix of streams by slots.
 5. With `enable_quality: false` a history session's bars are what was expected: no gaps, a score of 100.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from operator import attrgetter
 from typing import Final, NamedTuple
 
@@ -23,6 +26,7 @@ from actors.domain.gap_runs import GapRuns, Mask, Runs
 from actors.domain.grid import expected_closes, expected_opens
 from actors.domain.intervals import Interval
 from actors.domain.session_plan import Session, SessionPlan, Stream
+from actors.domain.session_stretches import stretches
 from protocol.blocks import DEFECT_KINDS, QUALITY_DTYPE, BarFlag, Bars
 from protocol.messages import Defect, Gap
 
@@ -52,7 +56,7 @@ class Steps(NamedTuple):
     times: Counts
     """Its event times, shape (n,), ascending, at least one."""
     last: bool
-    """Whether the session ends with them."""
+    """Whether the session, or a stretch of it, ends with them."""
     bars: Bars
     defects: tuple[Defect, ...]
 
@@ -60,6 +64,26 @@ class Steps(NamedTuple):
     def now_ns(self) -> int:
         """The last event time."""
         return int(self.times[-1])
+
+
+def by_stretch(steps: Steps, session: Session) -> Iterator[tuple[Session, Steps]]:
+    """Divide steps among the stretches of a session; each that has some comes with its own."""
+    parts = stretches(session)
+    if len(parts) == 1:
+        yield session, steps
+        return
+    ends = [part.close_ns for part in parts[:-1]]
+    stops = [*np.searchsorted(steps.times, ends, side="right").tolist(), len(steps.times)]
+    rows = [*np.searchsorted(steps.bars["close_ts"], ends, side="right").tolist(), len(steps.bars)]
+    defects: list[list[Defect]] = [[] for _ in parts]
+    for defect in steps.defects:
+        defects[bisect_left(ends, defect.known_ts)].append(defect)
+    spans = zip(parts, pairwise([0, *stops]), pairwise([0, *rows]), defects, strict=True)
+    for part, (first, stop), (first_row, stop_row), own in spans:
+        if first < stop:
+            times, bars = steps.times[first:stop], steps.bars[first_row:stop_row]
+            is_end = int(times[-1]) == part.close_ns or (steps.last and stop == len(steps.times))
+            yield part, Steps(times, is_end, bars, tuple(own))
 
 
 class Changes(NamedTuple):
@@ -212,21 +236,35 @@ class QualityLedger:
         """Set every counter to 0, for the streams that are read in this session, grouped by their grid."""
         read = [stream for stream in self._plan.base_streams if stream.is_read_in(session.index)]
         self._ledgers = tuple(_ledgers(read, assumed=is_assumed(self._plan, session)))
-        for ledger in self._ledgers:
-            ledger.start_session(session)
+        self._session = session
+        self._start(stretches(session)[0])
 
     def appraise(self, steps: Steps) -> Appraisal:
         """Count what these steps brought, over all streams."""
-        parts = [ledger.appraise(steps) for ledger in self._ledgers]
+        parts = [
+            ledger.appraise(own)
+            for stretch, own in by_stretch(steps, self._session)
+            for ledger in self._ledgers_of(stretch)
+        ]
         records = np.frombuffer(b"".join(part.records.data for part in parts), QUALITY_DTYPE)
         order = np.lexsort((records["stream"], records["event_ts"]))
         gaps = sorted((gap for part in parts for gap in part.gaps), key=_GAP_ORDER)
         return Appraisal(records.take(order), tuple(gaps))
 
+    def _ledgers_of(self, stretch: Session) -> tuple[GridLedger | AssumedLedger, ...]:
+        if stretch != self._stretch:
+            self._start(stretch)
+        return self._ledgers
+
+    def _start(self, stretch: Session) -> None:
+        self._stretch = stretch
+        for ledger in self._ledgers:
+            ledger.start_session(stretch)
+
 
 @dataclass(frozen=True, slots=True)
 class StreamQuality:
-    """The counters of one stream as of one step, from the session's start."""
+    """The counters of one stream as of one step, from the start of the session or of its stretch."""
 
     stream: int
     expected: int
@@ -258,14 +296,21 @@ class QualityView:
     def start_session(self, session: Session) -> None:
         """Forget the session before."""
         self._assumed = is_assumed(self._plan, session)
-        self._closes = [
-            expected_closes(session, interval) if is_read else _NO_TIMES
-            for interval, is_read in zip(self._intervals, self._read_in(session), strict=True)
-        ]
+        parts = stretches(session)
+        self._ends = [part.close_ns for part in parts[:-1]]
+        is_read = self._read_in(session)
+        self._closes = [self._closes_of(part, is_read) for part in parts]
         self._records = np.zeros(len(self._bases), QUALITY_DTYPE)
 
     def _read_in(self, session: Session) -> list[bool]:
         return [self._plan.served[base].is_read_in(session.index) for base in self._bases]
+
+    def _closes_of(self, stretch: Session, is_read: Iterable[bool]) -> list[Counts]:
+        """Give when the bars of each stream are due; none is of those that are not read."""
+        return [
+            expected_closes(stretch, interval) if read else _NO_TIMES
+            for interval, read in zip(self._intervals, is_read, strict=True)
+        ]
 
     def apply(self, records: Records) -> None:
         """Take note of records, by event time, up to the step that is being handled."""
@@ -273,9 +318,12 @@ class QualityView:
 
     def at(self, stream: int, now_ns: int) -> StreamQuality:
         """Give the quality of a stream as of `now_ns`; that of its base stream where it is GENERATED."""
-        _, _, expected, _, missing, *defects = self._records[self._bases[stream]].tolist()
+        stretch = bisect_left(self._ends, now_ns)
+        _, event_ts, expected, _, missing, *defects = self._records[self._bases[stream]].tolist()
+        if stretch and event_ts <= self._ends[stretch - 1]:
+            expected, missing, defects = 0, 0, [0] * len(DEFECT_KINDS)
         if not self._assumed:
-            expected = int(np.searchsorted(self._closes[stream], now_ns, side="right"))
+            expected = int(np.searchsorted(self._closes[stretch][stream], now_ns, side="right"))
         return StreamQuality(stream, expected, expected - missing, missing, *defects)
 
 

@@ -1,17 +1,19 @@
 """What stored open stamps amount to, counted against the expected grid of many sessions at once."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from actors.domain.grid import expected_opens
+from actors.domain.grid import expected_closes, expected_opens
 from actors.domain.intervals import Interval
 from actors.domain.regular_hours import in_regular_hours
 from actors.domain.session_plan import Session
 
 Instants = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+_NEVER: Final = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +60,9 @@ class SessionGrid:
     def derived(self, presence: Mask, interval: Interval, min_coverage: float) -> int:
         """Count the bars of a longer interval that the present bars make."""
         bins = SessionGrid.of(self.sessions, interval).opens
-        place = np.searchsorted(bins, self.opens, "right") - 1
-        n_expected = np.bincount(place, minlength=len(bins))
-        n_base = np.bincount(place, weights=presence, minlength=len(bins))
+        closes = np.concatenate([expected_closes(session, interval) for session in self.sessions])
+        place = np.searchsorted(closes, self.opens, "right")
+        inside = np.flatnonzero(np.append(bins, _NEVER)[place] <= self.opens)
+        n_expected = np.bincount(place[inside], minlength=len(bins))
+        n_base = np.bincount(place[inside], weights=presence[inside], minlength=len(bins))
         return int(np.count_nonzero((n_base > 0) & (n_base / n_expected >= min_coverage)))

@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from actors.domain.quality_ledger import QualityView, score
-from actors.domain.session_plan import SessionPlan
+from actors.domain.session_plan import Session, SessionPlan
+from actors.domain.session_stretches import stretches
 from protocol.blocks import BarFlag, Bars, as_bars, as_quality, as_times
 from protocol.messages import SealedWindow, StreamTotal
 
@@ -28,7 +29,9 @@ class Tally:
         self._plan = plan
         self._base = [stream.id for stream in plan.base_streams]
         self._open_until: int | None = None
-        """The last step of the session that has not ended yet."""
+        """The last step of the stretch of a session that has not ended yet."""
+        self._ends: list[int] = []
+        """Where the stretches of the session end."""
         self._sessions: dict[int, dict[int, tuple[int, int]]] = {}
         """Expected and missing bars per base stream, of the sessions that a trailing window reaches."""
         self._kept = max((stream.sessions_read for stream in plan.served), default=0)
@@ -39,16 +42,12 @@ class Tally:
         """Count one sealed window."""
         self.published_bars += window.block.n
         if window.first:
-            self._view.start_session(self._plan.session(window.session))
-        self._view.apply(as_quality(window.quality))
-        last_step = int(as_times(window.steps)[-1])
+            self._start_session(self._plan.session(window.session))
         if window.session >= 0:
             self._count_bars(as_bars(window.block))
             for gap in window.gaps:
                 self._gaps[gap.stream] += 1
-        if window.last:
-            self._close_session(window.session, last_step)
-        self._open_until = None if window.last or window.session < 0 else last_step
+        self._count_quality(window)
 
     def _count_bars(self, bars: Bars) -> None:
         filled = bars["flags"] & BarFlag.FILLED.value != 0
@@ -72,15 +71,39 @@ class Tally:
         ]
         return score(sum(expected for expected, _ in found), sum(missing for _, missing in found))
 
-    def _close_session(self, session: int, last_step: int) -> None:
-        found = {stream: self._view.at(stream, last_step) for stream in self._base}
-        self._sessions[session] = {stream: (at.expected, at.missing) for stream, at in found.items()}
-        self._sessions.pop(session - self._kept, None)
+    def _start_session(self, session: Session) -> None:
+        self._view.start_session(session)
+        self._ends = [stretch.close_ns for stretch in stretches(session)]
+        self._sessions[session.index] = dict.fromkeys(self._base, (0, 0))
+
+    def _count_quality(self, window: SealedWindow) -> None:
+        """Take a window's records, and add up the counters where a stretch of the session ends."""
+        records, steps = as_quality(window.quality), as_times(window.steps)
+        first, last = int(steps[0]), int(steps[-1])
+        ends = [end for end in self._ends if first <= end <= last]
+        if window.last and last not in ends:
+            ends.append(last)
+        taken = 0
+        for end in ends:
+            stop = int(np.searchsorted(records["event_ts"], end, side="right"))
+            self._view.apply(records[taken:stop])
+            self._close_stretch(window.session, end)
+            taken = stop
+        self._view.apply(records[taken:])
+        self._open_until = None if last in ends or window.session < 0 else last
+        if window.last:
+            self._sessions.pop(window.session - self._kept, None)
+
+    def _close_stretch(self, session: int, end: int) -> None:
+        sums = self._sessions[session]
+        for stream in self._base:
+            found, (expected, missing) = self._view.at(stream, end), sums[stream]
+            sums[stream] = expected + found.expected, missing + found.missing
         if session >= 0:
-            self._quality = self._with_quality(last_step)
+            self._quality = self._with_quality(end)
 
     def _with_quality(self, last_step: int) -> dict[str, Counts]:
-        """Add the current session's counters, as of a step, to those of the sessions before."""
+        """Add the counters of the current stretch, as of a step, to those of all before."""
         sums = {name: counts.copy() for name, counts in self._quality.items()}
         for stream in self._base:
             quality = self._view.at(stream, last_step)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Final, NamedTuple, Protocol
 
+import numpy as np
+
 from actors.config.vocabulary import EXCHANGE_GROUPS
 from actors.domain.adjustments import UNADJUSTED, PriceScale
 from actors.domain.calendar_table import (
@@ -20,11 +22,12 @@ from actors.domain.calendar_table import (
 from actors.domain.check_request import CheckRequest
 from actors.domain.errors import ConfigError, DataError, Problem
 from actors.domain.grid import expected_closes
-from actors.domain.intervals import NS_PER_S, Interval
+from actors.domain.intervals import NS_PER_S, UNIT_NS, Interval
 from actors.domain.ports import BarSource
-from actors.domain.quality_ledger import GridLedger, Steps, StreamQuality
+from actors.domain.quality_ledger import Appraisal, GridLedger, Steps, StreamQuality, by_stretch
 from actors.domain.screening import Screened
 from actors.domain.session_plan import Session, Stream
+from actors.domain.session_shape import has_extended_hours, no_extended_hours, shape
 from actors.domain.stream_reading import StreamReader
 from actors.runtime.corporate_actions import ActionsFile, read_actions
 from actors.runtime.store import Catalog, StreamHolding, stored_holdings
@@ -33,6 +36,8 @@ from actors.supervisor.wording import listed
 from protocol.messages import Defect, Gap
 
 _DAILY: Final = Interval(1, "d")
+_EXTENSION_NS: Final = 12 * UNIT_NS["h"]
+"""More than extended hours add at either end."""
 
 
 class StreamCheck(NamedTuple):
@@ -95,6 +100,7 @@ def run_check(request: CheckRequest, calendars: CalendarSource, reader: CheckRea
 
     Raises ConfigError where the request cannot be served, DataError where nothing that it names is stored.
     """
+    _check_hours(request)
     actions = _actions(request)
     for check in _plan(request, _selected(request), calendars):
         if isinstance(check, Unchecked):
@@ -120,28 +126,38 @@ def judge(
     ledger = GridLedger(interval, [stream.id])
     for session in sessions:
         rows, screened = reader.read(session, before)
-        ledger.start_session(session)
-        appraisal = ledger.appraise(_whole_session(session, interval, screened))
-        quality = _quality(appraisal.records[-1].tolist())
-        yield SessionVerdict(session, rows, quality, appraisal.gaps, screened.defects)
+        found = list(_appraisals(ledger, session, _whole_session(session, interval, screened)))
+        quality = _quality(stream.id, [appraisal.records[-1].tolist() for appraisal in found])
+        gaps = tuple(gap for appraisal in found for gap in appraisal.gaps)
+        yield SessionVerdict(session, rows, quality, gaps, screened.defects)
         before = session
 
 
+def _appraisals(ledger: GridLedger, session: Session, steps: Steps) -> Iterator[Appraisal]:
+    for stretch, own in by_stretch(steps, session):
+        ledger.start_session(stretch)
+        yield ledger.appraise(own)
+
+
 def _whole_session(session: Session, interval: Interval, screened: Screened) -> Steps:
-    return Steps(expected_closes(session, interval), True, screened.bars, screened.defects)
+    known = np.array([defect.known_ts for defect in screened.defects], dtype=np.int64)
+    times = np.union1d(expected_closes(session, interval), known)
+    return Steps(times, True, screened.bars, screened.defects)
 
 
-def _quality(record: tuple[int, ...]) -> StreamQuality:
-    stream, _, expected, received, missing, *defects = record
-    return StreamQuality(stream, expected, received, missing, *defects)
+def _quality(stream: int, records: Iterable[tuple[int, ...]]) -> StreamQuality:
+    """Add up the counters of a session's stretches."""
+    _, _, *counters = map(sum, zip(*records, strict=True))
+    return StreamQuality(stream, *counters)
 
 
 def _check(
     request: CheckRequest, check: StreamCheck, actions: ActionsFile | None, reader: CheckReader
 ) -> None:
     """Judge one stream with a catalog of its own, which forgets the files of the others."""
-    sessions = sessions_between(check.table, check.first, check.last)
-    before = session_preceding(check.table, sessions[0])
+    sessions = _shaped(request, check.table, sessions_between(check.table, check.first, check.last))
+    preceding = session_preceding(check.table, sessions[0])
+    before = None if preceding is None else _shaped(request, check.table, (preceding,))[0]
     stream = Stream(0, check.symbol, check.interval, "STREAMED", "checked")
     catalog = Catalog(request.catalog)
     try:
@@ -166,6 +182,17 @@ def _known(actions: ActionsFile, check: StreamCheck) -> ActionsFile:
     found = actions.actions.get(check.symbol, ())
     kept = tuple(action for action in found if action.date <= str(check.last))
     return actions._replace(actions={check.symbol: kept})
+
+
+def _check_hours(request: CheckRequest) -> None:
+    name = EXCHANGE_GROUPS.get(request.calendar or "", request.calendar)
+    if request.extended_hours and name and not has_extended_hours(name):
+        raise ConfigError(None, (Problem("--extended-hours", f"{no_extended_hours(name)}; leave it out"),))
+
+
+def _shaped(request: CheckRequest, table: CalendarTable, sessions: Iterable[Session]) -> tuple[Session, ...]:
+    clock = request.align == "clock"
+    return shape(sessions, table.timezone, extended=request.extended_hours, clock=clock)
 
 
 def _selected(request: CheckRequest) -> tuple[StreamHolding, ...]:
@@ -210,6 +237,8 @@ def _plan(
             yield Unchecked(holding.symbol, holding.interval, obstacle)
         elif name is None or table is None:
             yield Unchecked(holding.symbol, holding.interval, _no_calendar(holding, name))
+        elif request.extended_hours and not has_extended_hours(name):
+            yield Unchecked(holding.symbol, holding.interval, no_extended_hours(name))
         else:
             yield _with_sessions(request, holding, table)
 
@@ -288,5 +317,12 @@ def _stored_sessions(
     if holding.first_ns is None or holding.last_ns is None:
         raise CalendarError("its files do not say which stamps they hold; state --start and --end")
     first, last = str(request.start or date.min), str(request.end or date.max)
-    stored = sessions_spanning(table, holding.first_ns, holding.last_ns)
-    return tuple(session for session in stored if first <= session.date <= last)
+    margin_ns = _EXTENSION_NS if request.extended_hours else 0
+    near = sessions_spanning(table, holding.first_ns - margin_ns, holding.last_ns + margin_ns)
+    return tuple(
+        session
+        for session in _shaped(request, table, near)
+        if first <= session.date <= last
+        and session.close_ns > holding.first_ns
+        and session.open_ns <= holding.last_ns
+    )

@@ -127,4 +127,4 @@ def _grids(sessions: tuple[Session, ...], interval: Interval) -> Iterator[Sessio
 
 
 def _bars_at_most(session: Session, interval: Interval) -> int:
-    return (session.close_ns - session.open_ns) // interval.length_ns + len(session.parts)
+    return (session.close_ns - session.open_ns) // interval.length_ns + 2 * len(session.parts)

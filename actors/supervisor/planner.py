@@ -1,7 +1,8 @@
 """From a configuration and what storage holds to the plan of a run, or to all that stands against it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Final
 
@@ -32,6 +33,7 @@ from actors.domain.session_plan import (
     Stream,
     Warmup,
 )
+from actors.domain.session_shape import shape
 from actors.domain.stream_decision import decide_streams
 from actors.supervisor.absence import history_warnings, settle_absence
 from actors.supervisor.corporate_actions import Reading, applied_actions
@@ -80,15 +82,17 @@ def portable(plan: SessionPlan) -> SessionPlan:
 def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -> SessionPlan:
     first, last = config.backtest_start_date, config.backtest_end_date
     table = _calendar(config, calendars)
-    sessions = _sessions(table, first, last)
+    shaped = _shape_of(config, table)
+    sessions = shaped(_sessions(table, first, last))
     demand = gather_demand(config)
     streams = with_lead_sessions(_streams(config, source, demand), table, sessions[0])
     _check_served(demand, streams)
     historical = tuple(spec for _, spec in demand.historical)
     streams = deepened(streams, depths(historical, streams, table, date.fromisoformat(sessions[0].date)))
     check_figures(demand.historical, sessions)
-    history = _history(table, sessions, streams)
-    before = session_preceding(table, (*history, *sessions)[0])
+    history = shaped(_history(table, sessions, streams))
+    preceding = session_preceding(table, (*history, *sessions)[0])
+    before = None if preceding is None else shaped((preceding,))[0]
     served = tuple(stream for stream in streams if stream.label != "IGNORED")
     inventory = StockTaker(source, served, config.derived.min_coverage).count(history, sessions)
     absence = settle_absence(config, served, inventory.stored, sessions)
@@ -143,6 +147,13 @@ def _calendar(config: SessionConfig, calendars: CalendarSource) -> CalendarTable
         return calendars.table(config.calendar, until)
     except CalendarError as error:
         raise _refusal("exchange_group", str(error)) from error
+
+
+def _shape_of(
+    config: SessionConfig, table: CalendarTable
+) -> Callable[[Iterable[Session]], tuple[Session, ...]]:
+    extended, clock = config.session_data_config.extended_hours, config.derived.align == "clock"
+    return partial(shape, timezone=table.timezone, extended=extended, clock=clock)
 
 
 def _sessions(table: CalendarTable, first: date, last: date) -> tuple[Session, ...]:

@@ -107,4 +107,6 @@ def _command(config: SessionConfig, stream: Stream, sessions: tuple[Session, ...
     if config.corporate_actions_path is not None:
         options["--corporate-actions"] = str(config.corporate_actions_path)
     words = [word for option in options.items() for word in option]
+    words += ["--extended-hours"] * config.session_data_config.extended_hours
+    words += ["--align", "clock"] * (config.derived.align == "clock")
     return shlex.join(["sessionflow", "data", "check", *words])

@@ -171,6 +171,12 @@ def test_json_without_a_session_is_a_document_too(tmp_path: Path) -> None:
         (("--interval", "5x"), "'5x' is not an interval"),
         (("--calendar", "XNYC"), "--calendar"),
         (("--min-score", "101"), "--min-score"),
+        (("--align", "hour"), "--align"),
+        (
+            ("--calendar", "XHKG", "--extended-hours"),
+            "calendar XHKG: extended hours are known for US equities",
+        ),
+        (("--calendar", "CRYPTO", "--extended-hours"), "calendar 24/7: extended hours are known for US"),
         (("--start", "2025-07-04", "--end", "2025-07-06"), "has no session"),
     ],
 )

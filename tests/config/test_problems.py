@@ -181,7 +181,7 @@ BAD = [
     ("pipeline.credit", 0, "pipeline.credit", "at least 1, not 0"),
     ("pipeline.stall_seconds", 0.5, "pipeline.stall_seconds", "at least twice heartbeat_seconds (0.5)"),
     ("derived.min_coverage", 1.5, "derived.min_coverage", "at most 1, not 1.5"),
-    ("derived.align", "clock", "derived.align", '"clock" is not served yet; write "session"'),
+    ("derived.align", "hour", "derived.align", "clock"),
     ("quality.jump_ratio", 1, "quality.jump_ratio", "above 1, not 1"),
     ("logging.level", "info", "logging.level", 'did you mean "INFO"?'),
 ]

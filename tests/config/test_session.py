@@ -64,6 +64,28 @@ def test_dates_that_are_set_are_those_that_are_read(document: Document, tmp_path
     assert config.catalog_path == tmp_path / "data"
 
 
+@pytest.mark.parametrize("group", ["US_EQUITY", "XNYS", "NASDAQ"])
+def test_us_equities_have_extended_hours(group: str, document: Document) -> None:
+    document["exchange_group"] = group
+    document["session_data_config"]["extended_hours"] = True
+    assert parse_config(document, Path()).session_data_config.extended_hours
+
+
+@pytest.mark.parametrize(
+    ("group", "calendar"), [("CRYPTO", "24/7"), ("XLON", "XLON"), ("US_FUTURES", "CMES")]
+)
+def test_extended_hours_that_nobody_knows_are_refused(group: str, calendar: str, document: Document) -> None:
+    document["exchange_group"] = group
+    document["session_data_config"]["extended_hours"] = True
+    with pytest.raises(ConfigError) as caught:
+        parse_config(document, Path())
+    (problem,) = caught.value.problems
+    assert problem.where == "session_data_config.extended_hours"
+    assert problem.message == (
+        f"calendar {calendar}: extended hours are known for US equities only; write false"
+    )
+
+
 def test_dates_that_are_set_in_reverse_are_refused(document: Document) -> None:
     with pytest.raises(ConfigError, match="2025-07-01 is before start_date 2025-07-02"):
         parse_config(document).with_dates(end=date(2025, 7, 1))

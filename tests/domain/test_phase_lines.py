@@ -5,7 +5,7 @@ from msgspec import structs
 from actors.domain.account import SessionCount
 from actors.domain.phase_lines import PhaseLines
 from actors.domain.roles import Effect, Log, LogLines
-from actors.domain.session_plan import Stream
+from actors.domain.session_plan import Hours, Session, Stream
 from tests.plans import MINUTE, make_plan, make_session
 
 DATES = ("2025-06-30", "2025-07-01", "2025-07-02", "2025-07-03", "2025-07-07")
@@ -105,6 +105,16 @@ def test_streaming_starts_with_the_hours_and_ends_with_the_figures() -> None:
     assert texts(LINES.streaming_ends(SESSIONS[3], count)) == [
         "PHASE_5.2: All queues empty (2/2)",
         "PHASE_5.SUMMARY: 209 iterations, 400 bars, final time = 12:59:00",
+    ]
+
+
+def test_extended_hours_are_written_beside_the_regular_ones() -> None:
+    opening, closing = SESSIONS[3].open_ns, SESSIONS[3].close_ns
+    pre, post = Hours(opening - 330 * MINUTE, opening, "pre"), Hours(closing, closing + 240 * MINUTE, "post")
+    parts = (pre, *SESSIONS[3].parts, post)
+    session = Session(1, "2025-07-03", "half", pre.open_ns, post.close_ns, parts, 0)
+    assert texts(LINES.streaming_starts(session)) == [
+        "PHASE_5.1: Market hours: 09:30:00 to 13:00:00 (extended 04:00:00 to 17:00:00)"
     ]
 
 

@@ -19,13 +19,15 @@ MINUTE = 60_000_000_000
 OPEN = 1_751_463_000_000_000_000
 FULL, HALF = ((0, 390),), ((0, 210),)
 LUNCH = ((0, 50), (110, 143))
+EXTENDED = ((0, 22, "pre"), (22, 40), (45, 51), (51, 66, "post"))
+Tide = tuple[tuple[Any, ...], ...]
 Times = npt.NDArray[np.int64]
 Row = tuple[Any, ...]
 
 
-def session_of(parts: tuple[tuple[int, int], ...], index: int = 0) -> Session:
+def session_of(parts: Tide, index: int = 0) -> Session:
     day = OPEN + index * 1440 * MINUTE
-    hours = tuple(Hours(day + first * MINUTE, day + last * MINUTE) for first, last in parts)
+    hours = tuple(Hours(day + first * MINUTE, day + last * MINUTE, *kind) for first, last, *kind in parts)
     return Session(index, "2025-07-02", "full", hours[0].open_ns, hours[-1].close_ns, hours, day - MINUTE)
 
 
@@ -110,35 +112,37 @@ class Count:
         rows = [row for row in bars.tolist() if row[0] == stream.id and not row[1] & BarFlag.FILLED]
         self.received = {row[5] for row in rows}
         self.defects = [defect for defect in defects if defect.stream == stream.id]
-        self.end_ns = session.close_ns
+        following = (*(part.kind for part in session.parts[1:]), "")
+        pairs = zip(session.parts, following, strict=True)
+        self.ends = [part.close_ns for part, kind in pairs if part.kind != kind]
 
     def at(self, now_ns: int) -> Row:
-        """Give the columns of a record from `expected` on."""
-        due = [close for close in self.closes if close <= now_ns]
+        """Give the columns of a record from `expected` on: since extended hours began or ended."""
+        start = max((end for end in self.ends if end < now_ns), default=0)
+        due = [close for close in self.closes if start < close <= now_ns]
         received = sum(close in self.received for close in due)
         kinds = Counter[str]()
         for defect in self.defects:
-            kinds[defect.kind] += defect.rows * (defect.known_ts <= now_ns)
+            kinds[defect.kind] += defect.rows * (start < defect.known_ts <= now_ns)
         return len(due), received, len(due) - received, *(kinds[kind] for kind in DEFECT_KINDS)
 
     def records(self, steps: list[int]) -> Iterator[Row]:
-        before: Row = (0,) * (1 + len(DEFECT_KINDS))
+        nothing: Row = (0,) * (1 + len(DEFECT_KINDS))
+        before = nothing
         for step in steps:
             now = self.at(step)
-            if now[2:] != before or step == steps[-1]:
+            if now[2:] != before or step in self.ends:
                 yield self.stream, step, *now
-            before = now[2:]
+            before = nothing if step in self.ends else now[2:]
 
     def gaps(self) -> Iterator[Gap]:
         run: list[int] = []
         for slot, close in enumerate(self.closes):
             if close not in self.received:
                 run.append(slot)
-            elif run:
+            if run and (close in self.received or close in self.ends):
                 yield self.gap(run, close)
                 run = []
-        if run:
-            yield self.gap(run, self.end_ns)
 
     def gap(self, run: list[int], known_ts: int) -> Gap:
         return Gap(self.stream, self.opens[run[0]], self.closes[run[-1]], len(run), known_ts)
@@ -146,14 +150,14 @@ class Count:
 
 @settings(max_examples=25, deadline=None)
 @given(
-    parts=st.lists(st.sampled_from([((0, 30),), ((0, 61),), LUNCH]), min_size=1, max_size=2),
+    parts=st.lists(st.sampled_from([((0, 30),), ((0, 61),), LUNCH, EXTENDED]), min_size=1, max_size=2),
     presence=st.lists(st.sampled_from([0.0, 0.1, 0.5, 0.95, 1.0]), min_size=1, max_size=3),
     n_defects=st.integers(0, 12),
     largest=st.sampled_from([1, 5, 40, 1000]),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_records_gaps_and_the_view_at_every_step_are_those_of_a_plain_count_for_any_cut(
-    parts: list[tuple[tuple[int, int], ...]], presence: list[float], n_defects: int, largest: int, seed: int
+    parts: list[Tide], presence: list[float], n_defects: int, largest: int, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
     ledger, view = QualityLedger(MIXED), QualityView(MIXED)
@@ -203,6 +207,39 @@ def test_the_score_is_the_share_of_expected_bars_that_are_there(
     steps = steps_of(ONE, session, np.empty(0, dtype=np.int64))
     view.apply(ledger.appraise(Steps(steps, True, bars, ())).records)
     assert round(view.at(0, session.close_ns).score, 2) == percent
+
+
+def test_the_score_counts_from_where_extended_hours_ended() -> None:
+    session = session_of(EXTENDED)
+    bars = all_bars(session, ONE.served[0])[22 + 1 :]
+    ledger, view = QualityLedger(ONE), QualityView(ONE)
+    ledger.start_session(session)
+    view.start_session(session)
+    steps = steps_of(ONE, session, np.empty(0, dtype=np.int64))
+    found = ledger.appraise(Steps(steps, True, bars, ()))
+    scores = {}
+    for minute in (22, 23, 32, 51, 52):
+        view.apply(found.records[found.records["event_ts"] == session.open_ns + minute * MINUTE])
+        quality = view.at(0, session.open_ns + minute * MINUTE)
+        scores[minute] = (quality.expected, quality.missing)
+    assert scores == {22: (22, 22), 23: (1, 1), 32: (10, 1), 51: (24, 1), 52: (1, 0)}
+    assert [(gap.count, gap.known_ts - session.open_ns) for gap in found.gaps] == [
+        (22, 22 * MINUTE),
+        (1, 24 * MINUTE),
+    ]
+
+
+def test_a_daily_stream_has_nothing_to_expect_in_extended_hours() -> None:
+    plan = plan_of(Stream(0, "AAA", "1m", "STREAMED", ""), Stream(1, "BBB", "1d", "STREAMED", ""))
+    session = session_of(EXTENDED)
+    ledger = QualityLedger(plan)
+    ledger.start_session(session)
+    steps = steps_of(plan, session, np.empty(0, dtype=np.int64))
+    found = ledger.appraise(Steps(steps, True, np.empty(0, BAR_DTYPE), ()))
+    daily = found.records[found.records["stream"] == 1]
+    assert daily["expected"].tolist() == [0, 1, 0]
+    assert daily["missing"].tolist() == [0, 1, 0]
+    assert [gap.count for gap in found.gaps if gap.stream == 1] == [1]
 
 
 def test_nothing_expected_yet_scores_100() -> None:

@@ -61,6 +61,22 @@ def test_derived_bars_are_the_bins_with_enough_base_bars(stamps: np.ndarray, min
     assert grid.derived(presence, FIVE, min_coverage) == enough
 
 
+def test_a_daily_bar_is_made_of_regular_hours_alone() -> None:
+    marks = (6_000, 6_240, 6_600, 6_720)
+    spans = zip(marks[:-1], marks[1:], ("pre", "regular", "post"), strict=True)
+    parts = tuple(Hours(begin * S, end * S, kind) for begin, end, kind in spans)
+    whole = Session(0, "a day", "full", 6_000 * S, 6_720 * S, parts, 0)
+    grid = SessionGrid.of((whole, *SESSIONS[1:]), MINUTE)
+
+    def daily(*stamps: int, min_coverage: float = 0.0) -> int:
+        return grid.derived(grid.presence(np.array(stamps) * S), DAY, min_coverage)
+
+    assert daily(6_000, 6_180, 6_600, 6_660) == 0
+    assert daily(6_240) == 1
+    assert daily(6_240, 6_300, 6_360, min_coverage=0.5) == 1
+    assert daily(6_180, 6_240, 6_300, 6_600, min_coverage=0.5) == 0
+
+
 @pytest.mark.parametrize(("stamp", "bars"), [(6_000, 1), (5_940, 0)])
 def test_a_session_with_one_bar_makes_a_daily_bar(stamp: int, bars: int) -> None:
     grid = SessionGrid.of(SESSIONS, MINUTE)

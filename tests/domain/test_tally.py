@@ -4,19 +4,27 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from actors.domain.grid import expected_closes, expected_opens
 from actors.domain.intervals import Interval
 from actors.domain.quality_ledger import QualityLedger, Steps
-from actors.domain.session_plan import Rules, Session, SessionPlan, Stream
+from actors.domain.session_plan import Hours, PartKind, Rules, Session, SessionPlan, Stream
 from actors.domain.tally import Tally
 from protocol.blocks import BAR_DTYPE, BarFlag, Bars, bar_block, quality_block, time_block
 from protocol.messages import Defect, SealedWindow
-from tests.plans import make_plan, make_session
+from tests.plans import MINUTE, make_plan, make_session
 
 LENGTH = 12
 MINUTELY = Interval(1, "m")
 HISTORY = 2
+
+
+def with_extended_hours(session: Session) -> Session:
+    marks = [session.open_ns + minute * MINUTE for minute in (0, 4, 9, LENGTH)]
+    kinds: tuple[PartKind, ...] = ("pre", "regular", "post")
+    parts = tuple(Hours(*span, kind) for span, kind in zip(pairwise(marks), kinds, strict=True))
+    return structs.replace(session, parts=parts)
 
 
 SESSIONS = tuple(make_session(index, LENGTH) for index in range(-HISTORY, 3))
@@ -26,6 +34,12 @@ STREAMS = (
     Stream(2, "A", "5m", "GENERATED", "", 0, HISTORY),
 )
 PLAN = make_plan(SESSIONS, STREAMS)
+EXTENDED = structs.replace(
+    PLAN,
+    sessions=tuple(map(with_extended_hours, PLAN.sessions)),
+    history=tuple(map(with_extended_hours, PLAN.history)),
+)
+plans = st.sampled_from([PLAN, EXTENDED])
 Holes = dict[tuple[int, int], set[int]]
 """The missing minutes of each session and stream."""
 minutes = st.sets(st.integers(0, LENGTH - 1), max_size=LENGTH)
@@ -82,10 +96,12 @@ def tallied(windows: list[SealedWindow], plan: SessionPlan = PLAN) -> Tally:
 
 
 @settings(max_examples=40)
-@given(holes, st.integers(1, LENGTH))
-def test_totals_count_the_sessions_of_the_run_and_no_history(missing: Holes, size: int) -> None:
-    windows = sealed(PLAN, missing, size)
-    tally = tallied(windows)
+@given(plans, holes, st.integers(1, LENGTH))
+def test_totals_count_the_sessions_of_the_run_and_no_history(
+    plan: SessionPlan, missing: Holes, size: int
+) -> None:
+    windows = sealed(plan, missing, size)
+    tally = tallied(windows, plan)
     for stream, total in enumerate(tally.totals()[:2]):
         read = [session.index for session in PLAN.sessions if is_read(session.index, stream)]
         gone = sum(len(missing[index, stream]) for index in read)
@@ -99,26 +115,30 @@ def test_totals_count_the_sessions_of_the_run_and_no_history(missing: Holes, siz
 
 
 @settings(max_examples=40)
-@given(holes, st.integers(1, 2 * LENGTH))
-def test_an_unfinished_session_counts_up_to_its_last_step(missing: Holes, steps: int) -> None:
-    windows = [window for window in sealed(PLAN, missing, 1) if window.session >= 0][:steps]
-    for stream, total in enumerate(tallied(windows).totals()[:2]):
+@given(plans, holes, st.integers(1, 2 * LENGTH))
+def test_an_unfinished_session_counts_up_to_its_last_step(
+    plan: SessionPlan, missing: Holes, steps: int
+) -> None:
+    windows = [window for window in sealed(plan, missing, 1) if window.session >= 0][:steps]
+    for stream, total in enumerate(tallied(windows, plan).totals()[:2]):
         left_out = max(0, min(steps, 2 * LENGTH) - LENGTH) if stream == 1 else 0
         assert total.expected == steps - left_out
         assert total.bars + total.missing == total.expected
 
 
 @settings(max_examples=40)
-@given(holes, st.integers(0, 2))
-def test_the_quality_of_history_is_that_of_the_sessions_which_trail(missing: Holes, session: int) -> None:
-    windows = [window for window in sealed(PLAN, missing, 5) if window.session < session]
+@given(plans, holes, st.integers(0, 2))
+def test_the_quality_of_history_is_that_of_the_sessions_which_trail(
+    plan: SessionPlan, missing: Holes, session: int
+) -> None:
+    windows = [window for window in sealed(plan, missing, 5) if window.session < session]
     expected = gone = 0
     for stream in STREAMS:
         for index in range(max(session - stream.history_sessions, -HISTORY), session):
             base = stream.id if stream.base is None else stream.base
             expected += LENGTH * is_read(index, base)
             gone += len(missing[index, base]) * is_read(index, base)
-    assert tallied(windows).history_score(session) == pytest.approx(100 * (expected - gone) / expected)
+    assert tallied(windows, plan).history_score(session) == pytest.approx(100 * (expected - gone) / expected)
 
 
 @settings(max_examples=40)

@@ -281,6 +281,28 @@ def test_a_calendar_that_there_is_not_is_refused_where_it_was_stated(
         check(calendars, tmp_path, calendar="XNYD")
 
 
+def test_extended_hours_that_nobody_knows_leave_a_stream_unchecked(
+    calendars: Calendars, minutes: Bars, tmp_path: Path
+) -> None:
+    store(tmp_path, minutes, calendar="XLON")
+    (unchecked,) = check(calendars, tmp_path, extended_hours=True).unchecked
+    assert unchecked.reason == "calendar XLON: extended hours are known for US equities only"
+
+
+def test_on_the_clock_hours_are_expected_on_the_hour(
+    calendars: Calendars, minutes: Bars, tmp_path: Path
+) -> None:
+    opens = minutes["open_ts"]
+    store(
+        tmp_path,
+        {name: values[opens % (60 * MINUTE) == 0] for name, values in minutes.items()},
+        interval="1h",
+    )
+    for align, missing in (("clock", [1, 1, 1]), ("session", [7, 7, 4])):
+        found = check(calendars, tmp_path, align=align).found
+        assert [verdict.quality.missing for _, verdict in found] == missing
+
+
 def test_dates_without_a_session_are_refused(calendars: Calendars, minutes: Bars, tmp_path: Path) -> None:
     store(tmp_path, minutes)
     with pytest.raises(ConfigError, match="no session from 2025-07-04 to 2025-07-06"):

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,25 @@ def strategy_file(folder: Path, needs: str, name: str = "wish.py") -> str:
 
 def wishing(folder: Path, needs: str) -> list[dict[str, Any]]:
     return [{"name": "wish", "strategy": strategy_file(folder, needs)}]
+
+
+@pytest.mark.parametrize("align", ["session", "clock"])
+@pytest.mark.parametrize("extended", [False, True])
+def test_history_and_the_session_before_it_have_the_shape_of_the_run(
+    align: str, bars: MemoryBars, calendars: Calendars, *, extended: bool
+) -> None:
+    written = document(historical=history(2, "1m", "1h", "1d"), extended_hours=extended)
+    plan = plan_of(written | {"derived": {"align": align}}, bars, calendars)
+
+    assert plan.before is not None
+    for session in (plan.before, *plan.history, *plan.sessions):
+        assert [part.kind for part in session.parts] == ["pre"] * extended + ["regular"] + ["post"] * extended
+        assert all((part.anchor_ns is None) == (align == "session") for part in session.parts)
+    for before, session in pairwise((plan.before, *plan.history, *plan.sessions)):
+        assert session.previous_close_ns == before.close_ns
+    expected = [held.expected for held in plan.stored if held.stream == 0]
+    assert expected == ([960, 960, 960, 780, 960] if extended else [390, 390, 390, 210, 390])
+    assert {(held.rows, held.on_grid) for held in plan.stored} == {(390, 390), (210, 210)}
 
 
 def test_the_example_window_is_planned_session_by_session(bars: MemoryBars, calendars: Calendars) -> None:

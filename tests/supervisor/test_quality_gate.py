@@ -1,6 +1,8 @@
 """Stored data below `quality.min_score` stop a run before it starts, or warn."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import pytest
@@ -20,8 +22,12 @@ def calendars(tmp_path_factory: pytest.TempPathFactory) -> Calendars:
     return Calendars(tmp_path_factory.mktemp("calendars"))
 
 
-def plan(calendars: Calendars, **quality: Any) -> SessionPlan:  # noqa: ANN401  a section
-    document = {
+def plan(
+    calendars: Calendars,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+    **quality: Any,  # noqa: ANN401  a section
+) -> SessionPlan:
+    document: dict[str, Any] = {
         "session_name": "Gate",
         "exchange_group": "US_EQUITY",
         "backtest_config": {"start_date": "2025-07-02", "end_date": "2025-07-07"},
@@ -31,6 +37,9 @@ def plan(calendars: Calendars, **quality: Any) -> SessionPlan:  # noqa: ANN401  
         "catalog": {"path": str(CATALOG)},
         "quality": quality,
     }
+    for path, value in settings.items():
+        section, _, name = path.partition(".")
+        document.setdefault(section, {})[name] = value
     config = parse_config(document, Path("/"))
     return make_plan(config, Catalog(config.catalog_path), calendars)
 
@@ -52,6 +61,13 @@ def test_a_stream_below_the_bound_stops_the_plan_and_says_what_to_do(calendars: 
         f"sessionflow data check --catalog {CATALOG} --calendar XNYS --symbol AAPL --interval 1m "
         "--start 2025-07-02 --end 2025-07-07"
     ) in message
+
+
+def test_the_command_to_look_closer_asks_for_the_same_hours(calendars: Calendars) -> None:
+    shape = {"session_data_config.extended_hours": True, "derived.align": "clock"}
+    with pytest.raises(DataError, match=r"AAPL 1m: 36\.44, .*") as caught:
+        plan(calendars, shape, min_score=99.5)
+    assert "--end 2025-07-07 --extended-hours --align clock`" in str(caught.value)
 
 
 def test_every_stream_below_is_listed_with_its_worst_sessions_first(calendars: Calendars) -> None:

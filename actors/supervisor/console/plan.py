@@ -83,8 +83,13 @@ def _steps_of(session: Session, intervals: tuple[Interval, ...]) -> int:
 def _from_zero(session: Session) -> Session:
     """Move a session to 1970: the few shapes that sessions have are then counted once each."""
     start = session.open_ns
-    parts = tuple(Hours(part.open_ns - start, part.close_ns - start) for part in session.parts)
+    parts = tuple(_earlier(part, start) for part in session.parts)
     return Session(0, "", session.kind, 0, session.close_ns - start, parts, 0)
+
+
+def _earlier(part: Hours, by_ns: int) -> Hours:
+    anchor_ns = None if part.anchor_ns is None else part.anchor_ns - by_ns
+    return Hours(part.open_ns - by_ns, part.close_ns - by_ns, part.kind, anchor_ns)
 
 
 def _title(plan: SessionPlan) -> Text:
@@ -134,7 +139,11 @@ def session_hours(session: Session, timezone: str) -> str:
         days = (moment.date() - datetime.fromisoformat(session.date).date()).days
         return moment.strftime("%H:%M") + (f"({days:+})" if days else "")
 
-    return ", ".join(f"{local(part.open_ns)}{DASH}{local(part.close_ns)}" for part in session.parts)
+    def span(part: Hours) -> str:
+        kind = "" if part.kind == "regular" else f" {part.kind}"
+        return f"{local(part.open_ns)}{DASH}{local(part.close_ns)}{kind}"
+
+    return ", ".join(map(span, session.parts))
 
 
 def _streams(plan: SessionPlan) -> RenderableType:

@@ -1,9 +1,11 @@
 import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from rich.console import Console
 
 from actors.domain.grid import event_times
@@ -70,6 +72,27 @@ def session_of(*stamps: str) -> Session:
 def test_hours_name_every_part_of_a_session() -> None:
     lunch = session_of("2025-07-02T01:30", "2025-07-02T04:00", "2025-07-02T05:00", "2025-07-02T08:00")
     assert session_hours(lunch, "Asia/Hong_Kong") == f"09:30{DASH}12:00, 13:00{DASH}16:00"
+
+
+def test_extended_hours_are_named() -> None:
+    stamps = ("2025-07-02T08:00", "2025-07-02T13:30", "2025-07-02T20:00", "2025-07-03T00:00")
+    parts = tuple(
+        structs.replace(part, kind=kind)
+        for span, kind in zip(pairwise(stamps), ("pre", "regular", "post"), strict=True)
+        for part in hours(*span)
+    )
+    session = Session(0, "2025-07-02", "full", parts[0].open_ns, parts[-1].close_ns, parts, 0)
+    assert session_hours(session, "America/New_York") == (
+        f"04:00{DASH}09:30 pre, 09:30{DASH}16:00, 16:00{DASH}20:00 post"
+    )
+
+
+def test_steps_of_bars_on_the_clock_are_counted_from_midnight(make_plan: Plans) -> None:
+    (part,) = hours("2025-07-02T13:30", "2025-07-02T20:00")
+    part = structs.replace(part, anchor_ns=part.open_ns - 19 * HOUR_NS // 2)
+    session = Session(0, "2025-07-02", "full", part.open_ns, part.close_ns, (part,), 0)
+    stored = Stream(0, "AAPL", "2h", "STREAMED", "stored")
+    assert session_steps(make_plan(sessions=(session,), streams=(stored,))) == (4,)
 
 
 def test_hours_on_the_day_before_or_after_are_marked() -> None:
