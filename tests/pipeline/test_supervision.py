@@ -230,11 +230,16 @@ def test_an_interrupt_of_a_paced_run_in_one_process_does_not_wait_for_the_next_s
 
 
 @pytest.mark.parametrize("inline", [(), ("--inline",)], ids=["processes", "inline"])
-@pytest.mark.parametrize(("place", "actor"), [("tables", "recorder"), ("journal", "coordinator")])
+@pytest.mark.parametrize(
+    ("place", "actor"),
+    [("tables", "recorder"), ("tables", "analysis-sma_crossover"), ("journal", "coordinator")],
+)
 def test_a_place_that_can_no_longer_be_written_ends_the_run_with_the_name_of_who_found_out(
     launch: Launcher, configure: Configure, place: str, actor: str, inline: tuple[str, ...]
 ) -> None:
-    launched = launch(configure(SLOW, {"backtest_config": {"speed_multiplier": 20_000}}), *inline)
+    own_tables = {"session_data_config": {"indicators": {"tables": actor != "recorder"}}}
+    config = configure(SLOW, {"backtest_config": {"speed_multiplier": 20_000}}, own_tables)
+    launched = launch(config, *inline)
     launched.wait_streaming()
     broken = launched.runs / "latest" / place
     shutil.rmtree(broken)
