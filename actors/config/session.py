@@ -165,8 +165,8 @@ def _unserved(config: SessionConfig) -> Iterator[tuple[str, str]]:
 
 
 def _unserved_data(data: SessionDataConfig) -> Iterator[tuple[str, str]]:
-    if data.streaming != StreamingConfig():
-        yield "session_data_config.streaming", "not served yet; no stream is flagged as catching up"
+    if data.streaming.catchup_check_interval != StreamingConfig().catchup_check_interval:
+        yield "session_data_config.streaming.catchup_check_interval", "not used: every step is checked"
     yield from _unserved_gap_filling(data.gap_filler)
     if data.scanners:
         yield "session_data_config.scanners", "not served yet; no scanner runs"

@@ -10,6 +10,8 @@ import numpy as np
 
 from actors.domain.bar_views import BarColumns, BarSeries
 from actors.domain.historical_board import HistoricalBoard
+from actors.domain.intervals import NS_PER_S, Interval
+from actors.domain.lag import lag_ns
 from actors.domain.quality_ledger import QualityView, StreamQuality
 from actors.domain.session_plan import Session, SessionPlan, Stream
 from actors.domain.stream_bars import BarListener, SessionTotals, StreamBars
@@ -188,6 +190,20 @@ class Market:
         stream = self._streams[self._of_symbol(self._base, symbol)]
         stream.advance(self.now)
         return stream.last_close_ts
+
+    def lag_ns(self, symbol: str, interval: str) -> int:
+        """Tell how far a stream is behind the clock."""
+        bars = self._stream(symbol, interval)
+        bars.advance(self.now)
+        stream = self._plan.served[self._plan.stream_id(symbol, interval)]
+        base = stream if stream.base is None else self._plan.served[stream.base]
+        if not base.is_read_in(self.session.index):
+            return 0
+        return lag_ns(self.session, Interval.parse(interval), bars.last_close_ts, self.now)
+
+    def is_catching_up(self, symbol: str, interval: str) -> bool:
+        """Tell whether a stream lags more than the plan's threshold."""
+        return self.lag_ns(symbol, interval) > self._plan.rules.catchup_threshold_s * NS_PER_S
 
     def quality(self, symbol: str) -> StreamQuality:
         """Judge a symbol's base stream."""

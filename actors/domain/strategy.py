@@ -138,6 +138,20 @@ class Context:
         """
         return self._market.historical.reason(key, symbol)
 
+    def lag_ns(self, symbol: str, interval: str) -> int:
+        """Tell how far a stream is behind the clock: the time of the bars that are due since its newest one.
+
+        Raises UnknownStream.
+        """
+        return self._market.lag_ns(symbol, interval)
+
+    def is_catching_up(self, symbol: str, interval: str) -> bool:
+        """Tell whether a stream lags more than `streaming.catchup_threshold_seconds`.
+
+        Raises UnknownStream.
+        """
+        return self._market.is_catching_up(symbol, interval)
+
     def quality(self, symbol: str) -> StreamQuality:
         """Judge the session's base bars so far: `score` in percent, and the counts behind it.
 

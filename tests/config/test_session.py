@@ -124,7 +124,7 @@ def test_what_is_accepted_and_not_acted_on_is_warned_about(document: Document) -
         },
     }
     assert warned_about(parse_config(document | {"api_config": {"data_api": "alpaca"}})) == {
-        "session_data_config.streaming",
+        "session_data_config.streaming.catchup_check_interval",
         "session_data_config.gap_filler.enable_session_quality",
         "session_data_config.gap_filler.max_retries",
         "session_data_config.gap_filler.retry_interval_seconds",
