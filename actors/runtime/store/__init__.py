@@ -2,7 +2,17 @@
 
 from actors.runtime.store.catalog import Catalog
 from actors.runtime.store.holdings import StreamHolding, stored_holdings
+from actors.runtime.store.run_tables import read_stream, read_table, table_names
 from actors.runtime.store.tables import ParquetTables
 from actors.runtime.store.writing import write_bars
 
-__all__ = ["Catalog", "ParquetTables", "StreamHolding", "stored_holdings", "write_bars"]
+__all__ = [
+    "Catalog",
+    "ParquetTables",
+    "StreamHolding",
+    "read_stream",
+    "read_table",
+    "stored_holdings",
+    "table_names",
+    "write_bars",
+]
