@@ -1,8 +1,9 @@
 """The analysis engine: one strategy, fed step by step.
 
 1. Windows come in order, history first. History fills `ctx.history` and warms indicators up; no handler runs.
-2. A step is handled in this order: the clock, `on_quality` for each record, `on_bar` for each bar, `on_step`.
-   What falls on the step is visible in all of them.
+2. A step is handled in this order: the clock, the orders that its bars fill and `on_fill` for each,
+   `on_quality` for each record, `on_bar` for each bar, `on_step`. What falls on the step is visible in all of
+   them. Then the books are written.
 3. A window is answered with one `Ack` that holds the signals given in it, in order.
 4. A handler that raises ends the run, or is logged and left at that, as the strategy's `on_error` says. What
    it had signalled before stands.
@@ -26,6 +27,9 @@ from actors.domain.market import Market, UnknownStream
 from actors.domain.roles import Effect, Log, LogLines, RoleError, Send
 from actors.domain.session_plan import SessionPlan, StrategySpec
 from actors.domain.strategy import Context, Strategy
+from actors.domain.trading.account import TradingAccount
+from actors.domain.trading.broker import Broker
+from actors.domain.trading.opening import open_desk
 from protocol import topics
 from protocol.blocks import as_bars, as_quality, as_times
 from protocol.messages import Ack, Leave, Message, RunEnd, SealedWindow, Signal
@@ -33,6 +37,7 @@ from protocol.messages import Ack, Leave, Message, RunEnd, SealedWindow, Signal
 HANDLERS: Final = (
     "on_start",
     "on_session_start",
+    "on_fill",
     "on_quality",
     "on_bar",
     "on_step",
@@ -75,7 +80,9 @@ class Analysis:
         self._layout = StreamLayout(plan)
         self._market = Market(plan)
         self._wanted = self._find_wanted(strategy)
-        self._context = Context(self._market, self._build_indicators(strategy))
+        self._broker = Broker(open_desk(plan.trading), self._market)
+        self._account = TradingAccount(self._broker)
+        self._context = Context(self._market, self._build_indicators(strategy), self._broker)
         self._handlers = find_handlers(strategy, self._context)
         self._errors: list[Effect] = []
         self._started = False
@@ -132,7 +139,10 @@ class Analysis:
             self._play(window, bars)
         self._market.close_window(int(as_times(window.steps)[-1]))
         if window.last and window.session >= 0:
-            self._call("on_session_end")
+            self._end_session()
+        if window.session >= 0:
+            self._account.add_window(window)
+            self._account.take_records()
         self.windows += 1
         self.bars += len(bars)
         return self._answer(Ack(self.name, window.seq, self._context.take_signals()))
@@ -140,7 +150,8 @@ class Analysis:
     def _on_end(self) -> list[Effect]:
         if self._started:
             self._call("on_stop")
-        return self._answer(Leave(self.name, self.windows, self.bars, self._context.take_signals()))
+        signals = self._context.take_signals()
+        return self._answer(Leave(self.name, self.windows, self.bars, signals, self._account.close()))
 
     def _answer(self, message: Ack | Leave) -> list[Effect]:
         effects, self._errors = self._errors, []
@@ -162,10 +173,30 @@ class Analysis:
         """Go through the steps one by one; each kind of event is made as its step comes."""
         times = as_times(window.steps)
         cues = list(self._cues(window, bars))
-        for now in times.tolist() if cues else ():
+        for now in times.tolist() if cues or not self._broker.is_idle else ():
             self._market.now = now
+            trades = not self._broker.is_idle
+            if trades:
+                self._broker.step()
+                self._tell_fills()
             for handler, events in cues:
                 self._deliver(handler, next(events))
+            if trades or not self._broker.is_idle:
+                self._tell_fills()
+                self._broker.write_books()
+
+    def _tell_fills(self) -> None:
+        """Call `on_fill` for every fill; what it signals may be filled at once too."""
+        while fills := self._broker.take_unseen():
+            if "on_fill" in self._handlers:
+                self._deliver("on_fill", [(fill,) for fill in fills])
+
+    def _end_session(self) -> None:
+        """Let the session's orders expire; what the handler orders waits for the next session."""
+        self._broker.desk.end_session(self._market.now)
+        self._call("on_session_end")
+        self._tell_fills()
+        self._broker.write_books()
 
     def _cues(self, window: SealedWindow, bars: BarColumns) -> Iterator[tuple[str, Iterator[Events]]]:
         """Give for every handler that the strategy defines its events, step by step."""

@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, JsonValue, PrivateAttr, ValidationError, field_serializer, field_validator
 
 from actors.config.fields import ExchangeGroup, Section, Title, target_file
+from actors.config.portfolio import PortfolioConfig
 from actors.config.problems import problems_of
 from actors.config.sections import (
     BacktestConfig,
@@ -55,6 +56,7 @@ class SessionConfig(Section):
     pipeline: PipelineConfig = PipelineConfig()
     derived: DerivedConfig = DerivedConfig()
     quality: QualityConfig = QualityConfig()
+    portfolio: PortfolioConfig = PortfolioConfig()
     logging: LoggingConfig = LoggingConfig()
     _folder: Path = PrivateAttr(default=Path())
 
@@ -138,7 +140,6 @@ def _masked(value: JsonValue) -> JsonValue:
 def _unserved(config: SessionConfig) -> Iterator[tuple[str, str]]:
     yield from _unserved_data(config.session_data_config)
     yield from _unserved_indicators(config.session_data_config)
-    yield "trading_config", "signals are not checked against these limits yet"
     if config.api_config:
         yield "api_config", "not used: a backtest reads stored data only"
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from actors.results import ArrowTable, Run
 
-FIGURES: Final = ("bars", "derived", "quality", "gaps", "signals", "suppressed_derived")
+FIGURES: Final = ("bars", "derived", "quality", "gaps", "signals", "results", "suppressed_derived")
 """The parts of summary.json that two equal runs share."""
 Column = np.ndarray[Any, Any]
 ABSENT: Final = "(not there)"

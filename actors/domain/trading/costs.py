@@ -4,9 +4,10 @@ A model is named in the configuration with its parameters. To add one, write a p
 `of` and enter it in `AnyCommission` or `AnySlippage`.
 """
 
-from typing import Annotated, Literal, Protocol
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 NotNegative = Annotated[float, Field(ge=0)]
 
@@ -129,3 +130,15 @@ AnyCommission = Annotated[NoCommission | PerShare | PerValue | Fixed, Field(disc
 AnySlippage = Annotated[
     NoSlippage | FixedSlippage | BpsSlippage | VolumeShareSlippage, Field(discriminator="model")
 ]
+_COMMISSIONS: Final[TypeAdapter[Commission]] = TypeAdapter(AnyCommission)
+_SLIPPAGES: Final[TypeAdapter[Slippage]] = TypeAdapter(AnySlippage)
+
+
+def commission_of(settings: Mapping[str, Any]) -> Commission:
+    """Build a commission from its settings; none at all is no commission."""
+    return _COMMISSIONS.validate_python(dict(settings)) if settings else NoCommission()
+
+
+def slippage_of(settings: Mapping[str, Any]) -> Slippage:
+    """Build a slippage from its settings; none at all is no slippage."""
+    return _SLIPPAGES.validate_python(dict(settings)) if settings else NoSlippage()

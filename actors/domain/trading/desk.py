@@ -53,10 +53,11 @@ class Desk:
     def __init__(self, rules: DeskRules) -> None:
         """Hold nothing but cash."""
         self.portfolio = Portfolio(rules.cash)
-        self.orders: list[Order] = []
-        """All orders ever placed; an order's id is its place."""
+        self.placed = 0
+        """How many orders were placed so far; the next one's id."""
         self._rules = rules
         self._open: dict[str, list[Order]] = {}
+        self._ended: list[Order] = []
         self._bars: dict[str, TradeBar] = {}
 
     def open_orders(self, symbol: str) -> tuple[Order, ...]:
@@ -64,10 +65,14 @@ class Desk:
         return tuple(self._open.get(symbol, ()))
 
     @property
+    def is_idle(self) -> bool:
+        """Whether no bar can change anything."""
+        return not self._open and not self.portfolio.held
+
+    @property
     def watched(self) -> tuple[str, ...]:
         """The symbols whose bars matter: those with an open order or a position."""
-        held = (position.symbol for position in self.portfolio.held())
-        return tuple(dict.fromkeys((*self._open, *held)))
+        return tuple(dict.fromkeys((*self._open, *self.portfolio.held)))
 
     def submit(
         self, signal: Signal, quality: float, bar: TradeBar | None, terms: Terms = MARKET
@@ -81,12 +86,11 @@ class Desk:
         return Decision(signal, APPROVED, "", order.id), self._fill_at_once(order, bar)
 
     def cancel(self, order: int, now: int) -> bool:
-        """Cancel an order; False where it is no longer open."""
-        found = self.orders[order]
-        if found.status != "open":
-            return False
-        self._end(found, "cancelled", now, "by the strategy")
-        return True
+        """Cancel an order by its id; False where it is not open."""
+        waiting = [found for orders in self._open.values() for found in orders if found.id == order]
+        for found in waiting:
+            self._end(found, "cancelled", now, "by the strategy")
+        return bool(waiting)
 
     def take_bar(self, symbol: str, bar: TradeBar) -> list[Fill]:
         """Go through a base bar of a symbol: fill what it fills, then mark the position to its close."""
@@ -100,6 +104,11 @@ class Desk:
                     fills += self._fill(order, bar, found, room - sum(abs(fill.quantity) for fill in fills))
         self.portfolio.mark(symbol, bar.close)
         return fills
+
+    def take_ended(self) -> tuple[Order, ...]:
+        """Take the orders that have ended since the last call, in the order of ending."""
+        ended, self._ended = tuple(self._ended), []
+        return ended
 
     def end_session(self, now: int) -> None:
         """Let the orders expire that were good for the session."""
@@ -118,8 +127,7 @@ class Desk:
         self, signal: Signal, quantity: float, quality: float, bar: TradeBar | None, terms: Terms
     ) -> Proposal:
         same_side = [order for order in self.open_orders(signal.symbol) if order.remaining * quantity > 0]
-        opened = {position.symbol for position in self.portfolio.held()}
-        opened |= {symbol for symbol in self._open if self._increasing(symbol)}
+        opened = {*self.portfolio.held, *filter(self._increasing, self._open)}
         return Proposal(
             quality=quality,
             confidence=signal.confidence,
@@ -152,8 +160,8 @@ class Desk:
 
     def _place(self, signal: Signal, quantity: float, terms: Terms) -> Order:
         closes = signal.action == "CLOSE"
-        order = Order(len(self.orders), signal.symbol, quantity, terms, signal.event_ts, closes)
-        self.orders.append(order)
+        order = Order(self.placed, signal.symbol, quantity, terms, signal.event_ts, closes)
+        self.placed += 1
         self._open.setdefault(signal.symbol, []).append(order)
         return order
 
@@ -212,6 +220,7 @@ class Desk:
         self, order: Order, status: Literal["filled", "cancelled", "expired"], now: int, why: str = ""
     ) -> None:
         order.end(status, now, why)
+        self._ended.append(order)
         waiting = self._open[order.symbol]
         waiting.remove(order)
         if not waiting:

@@ -74,9 +74,26 @@ class Order:
         """Whether it buys."""
         return self.quantity > 0
 
+    def as_open(self) -> "OpenOrder":
+        """Give a copy that does not change."""
+        return OpenOrder(self.id, self.symbol, self.quantity, self.remaining, self.terms, self.placed_ts)
+
     def end(self, status: OrderStatus, now: int, reason: str = "") -> None:
         """Close the order."""
         self.status, self.ended_ts, self.reason = status, now, reason
+
+
+class OpenOrder(NamedTuple):
+    """An order that waits, for a strategy to read."""
+
+    id: int
+    symbol: str
+    quantity: float
+    """Signed: above 0 buys."""
+    remaining: float
+    """What is not filled yet."""
+    terms: Terms
+    placed_ts: int
 
 
 class Fill(NamedTuple):

@@ -7,8 +7,9 @@ Commissions leave the cash and are counted apart, so that always
     equity = cash + sum(quantity x last price) = start + realised + unrealised - commissions.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from actors.domain.trading.orders import Fill
 
@@ -62,6 +63,21 @@ def _sum(held: float, added: float) -> float:
     return 0.0 if abs(after) <= ROUNDING * abs(added) else after
 
 
+class Holding(NamedTuple):
+    """A position as it stands, for a strategy to read."""
+
+    symbol: str
+    quantity: float
+    """Below 0 is short."""
+    average: float
+    """What a share cost on average; 0 without a position."""
+    value: float
+    """At the newest close; below 0 for a short position."""
+    unrealised: float
+    realised: float
+    """Of the symbol, over the run, commissions not counted."""
+
+
 class Portfolio:
     """All positions of one strategy."""
 
@@ -70,51 +86,65 @@ class Portfolio:
         self.start = cash
         self.cash = cash
         self.commissions = 0.0
+        self.realised = 0.0
+        """Profit of all that was closed, commissions not counted."""
         self._positions: dict[str, Position] = {}
+        self._held: dict[str, Position] = {}
 
     def position(self, symbol: str) -> Position:
         """Give what is held of a symbol, nothing included."""
         return self._positions.setdefault(symbol, Position(symbol))
 
-    def held(self) -> list[Position]:
-        """List the positions that are not 0, in the order in which their symbols were first traded."""
-        return [position for position in self._positions.values() if position.quantity]
+    @property
+    def held(self) -> Mapping[str, Position]:
+        """The positions that are not 0, by symbol, in the order in which they were opened."""
+        return self._held
+
+    def positions(self) -> tuple[Position, ...]:
+        """List the positions of all symbols that were ever traded."""
+        return tuple(self._positions.values())
 
     def quantity(self, symbol: str) -> float:
         """Give the signed quantity of a symbol."""
         position = self._positions.get(symbol)
         return position.quantity if position else 0.0
 
+    def holding(self, symbol: str) -> Holding:
+        """Give a copy of what is held of a symbol."""
+        found = self._positions.get(symbol) or Position(symbol)
+        return Holding(symbol, found.quantity, found.average, found.value, found.unrealised, found.realised)
+
     def apply(self, fill: Fill) -> None:
         """Book a fill."""
         position = self.position(fill.symbol)
+        before = position.realised
         position.take(fill.quantity, fill.price)
         position.last = fill.price
+        self.realised += position.realised - before
+        if position.quantity:
+            self._held[fill.symbol] = position
+        else:
+            self._held.pop(fill.symbol, None)
         self.cash -= fill.quantity * fill.price + fill.commission
         self.commissions += fill.commission
 
     def mark(self, symbol: str, price: float) -> None:
-        """Learn the newest close of a symbol that was traded."""
-        position = self._positions.get(symbol)
+        """Learn the newest close of a symbol that is held."""
+        position = self._held.get(symbol)
         if position is not None:
             position.last = price
 
     @property
-    def realised(self) -> float:
-        """Profit of all that was closed, commissions not counted."""
-        return sum(position.realised for position in self._positions.values())
-
-    @property
     def unrealised(self) -> float:
         """Profit of all that is held, at the last prices."""
-        return sum(position.unrealised for position in self._positions.values())
+        return sum(position.unrealised for position in self._held.values())
 
     @property
     def equity(self) -> float:
         """Cash and the worth of all positions."""
-        return self.cash + sum(position.value for position in self._positions.values())
+        return self.cash + sum(position.value for position in self._held.values())
 
     @property
     def exposure(self) -> float:
         """The worth of all positions, short ones counted as if they were long."""
-        return sum(abs(position.value) for position in self._positions.values())
+        return sum(abs(position.value) for position in self._held.values())

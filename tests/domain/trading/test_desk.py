@@ -17,7 +17,7 @@ from actors.domain.trading.costs import (
 )
 from actors.domain.trading.desk import APPROVED, Decision, Desk, DeskRules
 from actors.domain.trading.matching import TradeBar
-from actors.domain.trading.orders import MARKET, Fill, Terms, terms_of
+from actors.domain.trading.orders import MARKET, Fill, Order, Terms, terms_of
 from actors.domain.trading.risk import Limits
 from protocol.messages import Signal
 
@@ -40,6 +40,7 @@ class Trader:
 
     def __init__(self, rules: DeskRules = RULES, first: TradeBar | None = None) -> None:
         self.desk = Desk(rules)
+        self.orders: list[Order] = []
         self.newest = first or flat(1, 100.0)
 
     def signal(
@@ -53,6 +54,9 @@ class Trader:
     ) -> Decision:
         asked = Signal(self.newest.close_ts, symbol, action, quantity, confidence, "")
         decision, self.at_once = self.desk.submit(asked, quality, self.newest, terms)
+        seen = {order.id for order in self.orders}
+        placed = (*self.desk.take_ended(), *self.desk.open_orders(symbol))
+        self.orders += [order for order in placed if order.id not in seen]
         return decision
 
     def bar(self, newest: TradeBar, symbol: str = "A") -> list[Fill]:
@@ -98,7 +102,7 @@ def test_a_gap_through_a_stop_is_filled_at_the_open_and_a_bracket_ends_with_the_
     assert trader.bar(bar(3, 100.0, 103.0, 99.0, 101.0)) == []
     (fill,) = trader.bar(bar(4, 95.0, 105.0, 94.0, 96.0))
     assert (fill.quantity, fill.price) == (-10.0, 95.0)
-    stop, target = trader.desk.orders[1:]
+    stop, target = trader.orders[1:]
     assert (stop.status, target.status, target.reason) == ("filled", "cancelled", "nothing is left to close")
     assert trader.desk.watched == ()
 
@@ -125,7 +129,7 @@ def test_orders_of_a_half_day_expire_at_its_close_and_others_wait_for_the_next_s
     trader.signal("BUY", 1, terms_of(None, None, "session"))
     trader.signal("BUY", 2)
     trader.desk.end_session(60)
-    assert [order.status for order in trader.desk.orders] == ["expired", "open"]
+    assert [order.status for order in trader.orders] == ["expired", "open"]
     (fill,) = trader.bar(flat(1000, 99.0))
     assert fill.quantity == 2.0
 
@@ -261,17 +265,18 @@ def test_money_and_orders_are_conserved(
             fills += trader.at_once
         if ends:
             desk.end_session(minute * 60)
-        _check_books(desk, fills)
+        _check_books(trader, fills)
 
 
-def _check_books(desk: Desk, fills: list[Fill]) -> None:
+def _check_books(trader: Trader, fills: list[Fill]) -> None:
+    desk = trader.desk
     portfolio = desk.portfolio
     spent = sum(fill.quantity * fill.price + fill.commission for fill in fills)
     assert portfolio.cash == pytest.approx(portfolio.start - spent)
     assert portfolio.quantity("A") == pytest.approx(sum(fill.quantity for fill in fills), abs=1e-6)
     earned = portfolio.realised + portfolio.unrealised - portfolio.commissions
     assert portfolio.equity == pytest.approx(portfolio.start + earned)
-    for order in desk.orders:
+    for order in trader.orders:
         traded = sum(fill.quantity for fill in fills if fill.order == order.id)
         assert order.remaining == pytest.approx(order.quantity - traded)
         assert (order.status == "open") == (order in desk.open_orders("A"))
