@@ -3,7 +3,8 @@
 1. Windows come in order, history first. History fills `ctx.history` and warms indicators up; no handler runs.
 2. A step is handled in this order: the clock, `on_quality` for each record, `on_bar` for each bar, `on_step`.
    What falls on the step is visible in all of them.
-3. A window is answered with one `Ack` that holds the signals given in it, in order.
+3. A window is answered with one `Ack` that holds the signals given in it, in order. What indicators gave at
+   its bars goes to the engine's own tables, which are whole before the end of the run is answered.
 4. A handler that raises ends the run, or is logged and left at that, as the strategy's `on_error` says. What
    it had signalled before stands.
 """
@@ -20,11 +21,13 @@ import numpy as np
 import numpy.typing as npt
 
 from actors.domain.bar_views import Bar, BarColumns, Ints, Step, StreamLayout, bar_objects
+from actors.domain.indicator_recording import NO_TABLES, IndicatorRecording
 from actors.domain.indicators import IndicatorBoard, IndicatorError
 from actors.domain.intervals import NS_PER_S
 from actors.domain.market import Market, UnknownStream
+from actors.domain.ports import TableSink
 from actors.domain.roles import Effect, Log, LogLines, RoleError, Send
-from actors.domain.session_plan import SessionPlan, StrategySpec
+from actors.domain.session_plan import IndicatorSpec, SessionPlan, StrategySpec
 from actors.domain.strategy import Context, Strategy
 from protocol import topics
 from protocol.blocks import as_bars, as_quality, as_times
@@ -61,7 +64,14 @@ class StrategyError(RoleError):
 class Analysis:
     """Run one strategy over sealed windows."""
 
-    def __init__(self, name: str, plan: SessionPlan, strategy: Strategy[Any], spec: StrategySpec) -> None:
+    def __init__(
+        self,
+        name: str,
+        plan: SessionPlan,
+        strategy: Strategy[Any],
+        spec: StrategySpec,
+        tables: TableSink = NO_TABLES,
+    ) -> None:
         """Build what the strategy needs.
 
         Raises RoleError where the run does not serve it.
@@ -75,7 +85,9 @@ class Analysis:
         self._layout = StreamLayout(plan)
         self._market = Market(plan)
         self._wanted = self._find_wanted(strategy)
-        self._context = Context(self._market, self._build_indicators(strategy))
+        board = self._build_indicators(strategy)
+        self._context = Context(self._market, board)
+        self._recording = IndicatorRecording(plan, spec.name, board, tables)
         self._handlers = find_handlers(strategy, self._context)
         self._errors: list[Effect] = []
         self._started = False
@@ -113,9 +125,8 @@ class Analysis:
         return np.isin(self._layout.intervals.astype(str), wanted)
 
     def _build_indicators(self, strategy: Strategy[Any]) -> IndicatorBoard:
-        declared = (*self._spec.indicators, *strategy.needs().indicators)
         try:
-            return IndicatorBoard(self._market, {spec.key: spec for spec in declared}.values())
+            return IndicatorBoard(self._market, declared_indicators(strategy, self._spec))
         except (IndicatorError, UnknownStream) as error:
             raise RoleError(f"strategy {self._spec.name}: {error}") from error
 
@@ -130,6 +141,7 @@ class Analysis:
         self._market.offer(window, bars)
         if window.session >= 0:
             self._play(window, bars)
+            self._recording.add(window.session, bars)
         self._market.close_window(int(as_times(window.steps)[-1]))
         if window.last and window.session >= 0:
             self._call("on_session_end")
@@ -140,6 +152,7 @@ class Analysis:
     def _on_end(self) -> list[Effect]:
         if self._started:
             self._call("on_stop")
+        self._recording.finish()
         return self._answer(Leave(self.name, self.windows, self.bars, self._context.take_signals()))
 
     def _answer(self, message: Ack | Leave) -> list[Effect]:
@@ -226,6 +239,12 @@ class Analysis:
     def _when(self) -> str:
         instant = datetime.fromtimestamp(self._market.now // NS_PER_S, UTC)
         return f"{instant.astimezone(self._zone):%Y-%m-%d %H:%M:%S %Z} ({instant:%Y-%m-%dT%H:%M:%SZ})"
+
+
+def declared_indicators(strategy: Strategy[Any], spec: StrategySpec) -> tuple[IndicatorSpec, ...]:
+    """List what the configuration and the strategy itself declare, each key once."""
+    declared = (*spec.indicators, *strategy.needs().indicators)
+    return tuple({indicator.key: indicator for indicator in declared}.values())
 
 
 def find_handlers(strategy: Strategy[Any], context: Context) -> dict[str, Callable[..., None]]:

@@ -3,6 +3,6 @@
 from actors.runtime.store.catalog import Catalog
 from actors.runtime.store.holdings import StreamHolding, stored_holdings
 from actors.runtime.store.tables import ParquetTables
-from actors.runtime.store.writing import write_bars
+from actors.runtime.store.writing import remove_partials, write_bars
 
-__all__ = ["Catalog", "ParquetTables", "StreamHolding", "stored_holdings", "write_bars"]
+__all__ = ["Catalog", "ParquetTables", "StreamHolding", "remove_partials", "stored_holdings", "write_bars"]
