@@ -4,7 +4,9 @@
 2. A step is handled in this order: the clock, the orders that its bars fill and `on_fill` for each,
    `on_quality` for each record, `on_bar` for each bar, `on_step`. What falls on the step is visible in all of
    them. Then the books are written.
-3. A window is answered with one `Ack` that holds the signals given in it, in order.
+3. A window is answered with one `Ack` that holds the signals given in it, in order. What indicators gave at
+   its bars, and what became of the signals, goes to the engine's own tables, which are whole before the end
+   of the run is answered.
 4. A handler that raises ends the run, or is logged and left at that, as the strategy's `on_error` says. What
    it had signalled before stands.
 """
@@ -21,18 +23,21 @@ import numpy as np
 import numpy.typing as npt
 
 from actors.domain.bar_views import Bar, BarColumns, Ints, Step, StreamLayout, bar_objects
+from actors.domain.indicator_recording import NO_TABLES, IndicatorRecording
 from actors.domain.indicators import IndicatorBoard, IndicatorError
 from actors.domain.intervals import NS_PER_S
 from actors.domain.market import Market, UnknownStream
+from actors.domain.ports import TableSink
 from actors.domain.roles import Effect, Log, LogLines, RoleError, Send
-from actors.domain.session_plan import SessionPlan, StrategySpec
+from actors.domain.session_plan import IndicatorSpec, SessionPlan, StrategySpec
 from actors.domain.strategy import Context, Strategy
 from actors.domain.trading.account import TradingAccount
 from actors.domain.trading.broker import Broker
 from actors.domain.trading.opening import open_desk
+from actors.domain.trading.trade_recording import TradeRecording
 from protocol import topics
 from protocol.blocks import as_bars, as_quality, as_times
-from protocol.messages import Ack, Leave, Message, RunEnd, SealedWindow, Signal
+from protocol.messages import Ack, Leave, Message, RunEnd, SealedWindow, Signal, Verdict
 
 HANDLERS: Final = (
     "on_start",
@@ -66,7 +71,14 @@ class StrategyError(RoleError):
 class Analysis:
     """Run one strategy over sealed windows."""
 
-    def __init__(self, name: str, plan: SessionPlan, strategy: Strategy[Any], spec: StrategySpec) -> None:
+    def __init__(
+        self,
+        name: str,
+        plan: SessionPlan,
+        strategy: Strategy[Any],
+        spec: StrategySpec,
+        tables: TableSink = NO_TABLES,
+    ) -> None:
         """Build what the strategy needs.
 
         Raises RoleError where the run does not serve it.
@@ -80,9 +92,13 @@ class Analysis:
         self._layout = StreamLayout(plan)
         self._market = Market(plan)
         self._wanted = self._find_wanted(strategy)
+        board = self._build_indicators(strategy)
         self._broker = Broker(open_desk(plan.trading), self._market)
         self._account = TradingAccount(self._broker)
-        self._context = Context(self._market, self._build_indicators(strategy), self._broker)
+        self._context = Context(self._market, board, self._broker)
+        self._tables = tables
+        self._indicator_rows = IndicatorRecording(plan, spec.name, board, tables)
+        self._trade_rows = TradeRecording(spec.name, tables)
         self._handlers = find_handlers(strategy, self._context)
         self._errors: list[Effect] = []
         self._started = False
@@ -120,9 +136,8 @@ class Analysis:
         return np.isin(self._layout.intervals.astype(str), wanted)
 
     def _build_indicators(self, strategy: Strategy[Any]) -> IndicatorBoard:
-        declared = (*self._spec.indicators, *strategy.needs().indicators)
         try:
-            return IndicatorBoard(self._market, {spec.key: spec for spec in declared}.values())
+            return IndicatorBoard(self._market, declared_indicators(strategy, self._spec))
         except (IndicatorError, UnknownStream) as error:
             raise RoleError(f"strategy {self._spec.name}: {error}") from error
 
@@ -137,12 +152,12 @@ class Analysis:
         self._market.offer(window, bars)
         if window.session >= 0:
             self._play(window, bars)
+            self._indicator_rows.add(window.session, bars)
         self._market.close_window(int(as_times(window.steps)[-1]))
         if window.last and window.session >= 0:
             self._end_session()
         if window.session >= 0:
-            self._account.add_window(window)
-            self._account.take_records()
+            self._record_trades(window)
         self.windows += 1
         self.bars += len(bars)
         return self._answer(Ack(self.name, window.seq, self._context.take_signals()))
@@ -150,8 +165,22 @@ class Analysis:
     def _on_end(self) -> list[Effect]:
         if self._started:
             self._call("on_stop")
-        signals = self._context.take_signals()
-        return self._answer(Leave(self.name, self.windows, self.bars, signals, self._account.close()))
+        signals, verdict = self._context.take_signals(), self._close_account()
+        return self._answer(Leave(self.name, self.windows, self.bars, signals, verdict))
+
+    def _record_trades(self, window: SealedWindow) -> None:
+        books = self._account.add_window(window)
+        self._trade_rows.add_books(self._market.session.date, as_times(window.steps), books)
+        self._trade_rows.add_records(self._market.session.date, self._account.take_records())
+
+    def _close_account(self) -> Verdict:
+        """Record what the end has brought, and finish all tables."""
+        self._trade_rows.add_records(self._market.session.date, self._account.take_records())
+        self._trade_rows.add_open_orders(self._market.session.date, self._broker.desk.waiting())
+        self._trade_rows.finish()
+        self._indicator_rows.finish()
+        self._tables.close()
+        return self._account.verdict()
 
     def _answer(self, message: Ack | Leave) -> list[Effect]:
         effects, self._errors = self._errors, []
@@ -257,6 +286,12 @@ class Analysis:
     def _when(self) -> str:
         instant = datetime.fromtimestamp(self._market.now // NS_PER_S, UTC)
         return f"{instant.astimezone(self._zone):%Y-%m-%d %H:%M:%S %Z} ({instant:%Y-%m-%dT%H:%M:%SZ})"
+
+
+def declared_indicators(strategy: Strategy[Any], spec: StrategySpec) -> tuple[IndicatorSpec, ...]:
+    """List what the configuration and the strategy itself declare, each key once."""
+    declared = (*spec.indicators, *strategy.needs().indicators)
+    return tuple({indicator.key: indicator for indicator in declared}.values())
 
 
 def find_handlers(strategy: Strategy[Any], context: Context) -> dict[str, Callable[..., None]]:

@@ -15,13 +15,11 @@ from actors.domain.intervals import Interval
 from actors.domain.roles import Done, Effect, Log, LogLines, RoleError, Send, Wake
 from actors.domain.session_plan import (
     Flow,
-    Hours,
     Rules,
     Session,
     SessionPlan,
     StrategySpec,
     Stream,
-    Trading,
 )
 from actors.processor import Processor
 from actors.quality import QualityManager
@@ -53,31 +51,22 @@ from protocol.messages import (
     StreamClosed,
     StreamLoad,
 )
+from tests.plans import MINUTE, OPEN, make_plan, make_session
 
-MINUTE = 60_000_000_000
-OPEN = 1_751_463_000_000_000_000
 LENGTH = 10
 MINUTELY = Interval(1, "m")
 MEMBER = "analysis-a"
 SIGNAL = Signal(OPEN, "A", "BUY", 1.0, 1.0, "")
 
 
-def session_of(index: int) -> Session:
-    hours = Hours(OPEN + index * 1440 * MINUTE, OPEN + (index * 1440 + LENGTH) * MINUTE)
-    return Session(index, f"day {index}", "full", hours.open_ns, hours.close_ns, (hours,), 0)
-
-
 def plan_of(flow: Flow, history: int = 1, sessions: int = 2, rules: Rules | None = None) -> SessionPlan:
-    days = tuple(session_of(index) for index in range(-history, sessions))
-    streams = (
+    days = [make_session(index, LENGTH, f"day {index}") for index in range(-history, sessions)]
+    streams = [
         Stream(0, "A", "1m", "STREAMED", "", None, history),
         Stream(1, "A", "5m", "GENERATED", "", 0, history),
-    )
-    return SessionPlan(
-        *(1, "test", "XNYS", "America/New_York", "2025-07-02", "2025-07-02", "/catalog", ("A",)),
-        *(days[history:], days[:history], (), streams, (), (), (StrategySpec("a", MEMBER, "", {}),), ()),
-        *(flow, rules or Rules(), Trading(1.0, 1.0, 1.0, 1)),
-    )
+    ]
+    member = StrategySpec("a", MEMBER, "", {})
+    return make_plan(days, streams, strategies=(member,), flow=flow, rules=rules or Rules())
 
 
 def session_block(session: Session) -> BarBlock:

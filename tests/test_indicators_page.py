@@ -9,7 +9,7 @@ import pytest
 
 from actors.domain.bar_views import BarColumns
 from actors.domain.indicator_params import PARAMS, SESSION_FIGURES
-from actors.domain.indicators import bars_needed, build
+from actors.domain.indicators import bars_needed, build, outputs
 from actors.domain.session_plan import IndicatorSpec
 
 PAGE: Final = (Path(__file__).resolve().parent.parent / "docs" / "indicators.md").read_text(encoding="utf-8")
@@ -45,7 +45,7 @@ def test_outputs_are_listed_by_name(name: str) -> None:
         value = indicator.start_session(value)
         value = indicator.update(saw(100))[-1]
     stated = re.findall(r"`(\w+)`", LISTED[name][1])
-    assert getattr(value, "_fields", ()) == tuple(stated)
+    assert getattr(value, "_fields", ()) == tuple(stated) == outputs(spec)
     assert stated or (isinstance(value, float) and LISTED[name][1] == "one")
 
 

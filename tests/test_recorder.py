@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from actors.domain.ports import Columns
 from actors.domain.roles import Effect, Log, Role, Send
-from actors.domain.session_plan import Flow, Hours, Rules, Session, SessionPlan, Stream, Trading
+from actors.domain.session_plan import Hours, Session, Stream
 from actors.recorder import DEFAULT_LIMITS, Limits, Recorder
 from protocol.blocks import BAR_DTYPE, QUALITY_DTYPE, bar_block, quality_block, time_block
 from protocol.messages import (
@@ -21,6 +21,7 @@ from protocol.messages import (
     Signals,
     StreamClosed,
 )
+from tests.plans import make_plan
 
 DATES = ("2025-07-01", "2025-07-02", "2025-07-03", "2025-07-07")
 DAY_NS = 86_400 * 10**9
@@ -44,30 +45,13 @@ def session(index: int) -> Session:
     return Session(index, DATES[index + 1], "full", open_ns, close_ns, (Hours(open_ns, close_ns),), 0)
 
 
-PLAN = SessionPlan(
-    version=1,
-    name="test",
-    calendar="XNYS",
-    timezone="America/New_York",
-    first_date=DATES[1],
-    last_date=DATES[-1],
-    catalog="catalog",
-    symbols=("AAPL", "RIVN"),
-    sessions=tuple(session(index) for index in range(3)),
-    history=(session(-1),),
-    holidays=(),
-    streams=(
+PLAN = make_plan(
+    [session(index) for index in range(-1, 3)],
+    [
         Stream(0, "AAPL", "1m", "STREAMED", "stored"),
         Stream(1, "RIVN", "1m", "STREAMED", "stored"),
         Stream(2, "AAPL", "5m", "GENERATED", "from 1m", base=0),
-    ),
-    stored=(),
-    warmups=(),
-    strategies=(),
-    warnings=(),
-    flow=Flow(),
-    rules=Rules(),
-    trading=Trading(1.0, 1.0, 1.0, 1),
+    ],
 )
 
 

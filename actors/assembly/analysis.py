@@ -1,8 +1,9 @@
-"""Build an analysis engine, with its strategy."""
+"""Build an analysis engine, with its strategy and the Parquet tables of its indicators and trades."""
 
 from actors.analysis import Analysis
 from actors.assembly.places import ActorSpec
 from actors.domain.session_plan import SessionPlan
+from actors.runtime.store import ParquetTables
 from actors.runtime.strategy_loading import load_strategy
 
 
@@ -12,4 +13,5 @@ def build(spec: ActorSpec, plan: SessionPlan) -> Analysis:
     Raises StrategyLoadError.
     """
     chosen = next(strategy for strategy in plan.strategies if strategy.actor == spec.name)
-    return Analysis(spec.name, plan, load_strategy(chosen.target, chosen.params), chosen)
+    strategy = load_strategy(chosen.target, chosen.params)
+    return Analysis(spec.name, plan, strategy, chosen, ParquetTables(spec.places.tables))

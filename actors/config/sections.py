@@ -135,6 +135,7 @@ class IndicatorsConfig(Section):
 
     session: Annotated[tuple[IndicatorConfig, ...], AfterValidator(_check_keys)] = ()
     historical: tuple[dict[str, JsonValue], ...] = Field(default=(), description="Accepted; not served yet.")
+    tables: bool = Field(default=True, description="Write what session indicators gave to the run's tables.")
 
 
 class StrategyConfig(Section):

@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from math import isqrt
 from typing import Any, Final
 
@@ -10,7 +11,19 @@ from pydantic import BaseModel
 
 from actors.domain.bar_views import BarColumns
 from actors.domain.indicator_params import PARAMS, problems
-from actors.domain.indicator_values import Factories, Recipe, StreamingIndicator, Value, Values
+from actors.domain.indicator_values import (
+    Bands,
+    Factories,
+    GapStats,
+    HighLow,
+    Macd,
+    PivotPoints,
+    Recipe,
+    Stochastic,
+    StreamingIndicator,
+    Value,
+    Values,
+)
 from actors.domain.intervals import Interval, UnknownInterval
 from actors.domain.market import Market
 from actors.domain.session_plan import IndicatorSpec, Unit
@@ -45,6 +58,8 @@ class Definition:
     needed: Callable[[Any], int]
     """From valid params, the bars, or whole sessions, before the first value."""
     unit: Unit = "bars"
+    outputs: tuple[str, ...] = ()
+    """The names of its numbers, where it gives several."""
 
 
 def _by_period(params: Any) -> int:  # noqa: ANN401  the params of its own indicator
@@ -72,30 +87,36 @@ DEFINITIONS: Final = {
     "vwap": Definition(_SESSION, _one),
     "twap": Definition(_SESSION, _one),
     "rsi": Definition(_TALIB, _one_more),
-    "macd": Definition(_TALIB, lambda params: params.slow + params.signal - 1),
-    "stochastic": Definition(_TALIB, lambda params: params.period + params.smooth_k + params.smooth_d - 2),
+    "macd": Definition(_TALIB, lambda params: params.slow + params.signal - 1, outputs=Macd._fields),
+    "stochastic": Definition(
+        _TALIB,
+        lambda params: params.period + params.smooth_k + params.smooth_d - 2,
+        outputs=Stochastic._fields,
+    ),
     "cci": Definition(_TALIB, _by_period),
     "roc": Definition(_TALIB, _one_more),
     "mom": Definition(_TALIB, _one_more),
     "williams_r": Definition(_TALIB, _by_period),
     "ultimate_osc": Definition(_TALIB, lambda params: params.period3 + 1),
     "atr": Definition(_TALIB, _one_more),
-    "bbands": Definition(_TALIB, _by_period),
-    "keltner": Definition(_TALIB, lambda params: max(params.period, params.atr_period + 1)),
-    "donchian": Definition(_TALIB, _by_period),
+    "bbands": Definition(_TALIB, _by_period, outputs=Bands._fields),
+    "keltner": Definition(
+        _TALIB, lambda params: max(params.period, params.atr_period + 1), outputs=Bands._fields
+    ),
+    "donchian": Definition(_TALIB, _by_period, outputs=Bands._fields),
     "stddev": Definition(_TALIB, _by_period),
     "histvol": Definition(_SESSION, _one_more),
     "obv": Definition(_TALIB, _one),
     "pvt": Definition(_TALIB, _one),
     "volume_sma": Definition(_TALIB, _by_period),
     "volume_ratio": Definition(_TALIB, _by_period),
-    "pivot_points": Definition(_FIGURES, _one, "sessions"),
-    "high_low": Definition(_FIGURES, _by_period, "sessions"),
+    "pivot_points": Definition(_FIGURES, _one, "sessions", PivotPoints._fields),
+    "high_low": Definition(_FIGURES, _by_period, "sessions", HighLow._fields),
     "swing_high": Definition(_TALIB, lambda params: 2 * params.period + 1),
     "swing_low": Definition(_TALIB, lambda params: 2 * params.period + 1),
     "avg_volume": Definition(_FIGURES, _by_period, "sessions"),
     "avg_range": Definition(_FIGURES, _by_period, "sessions"),
-    "gap_stats": Definition(_FIGURES, _one_more, "sessions"),
+    "gap_stats": Definition(_FIGURES, _one_more, "sessions", GapStats._fields),
     "range_ratio": Definition(_FIGURES, _by_period, "sessions"),
     "atr_daily": Definition(_TALIB, _one_more, "sessions"),
 }
@@ -117,6 +138,11 @@ def unit_needed(spec: IndicatorSpec) -> Unit:
     """
     check(spec)
     return DEFINITIONS[spec.name].unit
+
+
+def outputs(spec: IndicatorSpec) -> tuple[str, ...]:
+    """Name the numbers that an indicator of a known name gives; none where it gives one."""
+    return DEFINITIONS[spec.name].outputs
 
 
 def check(spec: IndicatorSpec) -> BaseModel:
@@ -173,6 +199,11 @@ class IndicatorTrack:
         """Give the value after the last bar that has closed by `now`."""
         return self._values[-1 - self._stream.ahead(now)]
 
+    @property
+    def window_values(self) -> Values:
+        """The values after each bar of the window that came last; those the clock has not reached too."""
+        return self._values[1:]
+
 
 class IndicatorBoard:
     """One instance per indicator and symbol, fed by the market."""
@@ -183,9 +214,10 @@ class IndicatorBoard:
         Raises IndicatorError, or UnknownStream where the run does not serve an interval.
         """
         self._market = market
+        self.specs = tuple(specs)
         self._tracks = {
             (spec.key, symbol): IndicatorTrack(build(spec), market, symbol, spec.interval)
-            for spec in specs
+            for spec in self.specs
             for symbol in market.symbols
         }
 
@@ -199,3 +231,10 @@ class IndicatorBoard:
         except KeyError:
             raise UnknownIndicator(key, symbol, (declared for declared, _ in self._tracks)) from None
         return track.value(self._market.now)
+
+    def window_values(self, key: str, symbols: Iterable[str]) -> Values:
+        """Give what a declared indicator made of a window's bars, symbol after symbol.
+
+        Each symbol must have had a bar in it. Nothing of this is for strategies: it is ahead of the clock.
+        """
+        return list(chain.from_iterable(self._tracks[key, symbol].window_values for symbol in symbols))

@@ -1,6 +1,7 @@
 """What a role may ask of the outside world; `actors.runtime` has the real ones, tests have their own."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -36,7 +37,17 @@ class BarSource(Protocol):
         ...
 
 
-Columns = Mapping[str, Sequence[Any] | npt.NDArray[Any]]
+@dataclass(frozen=True)
+class Sparse:
+    """A column of numbers that are not all there: NaN, which a table holds as null."""
+
+    numbers: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+Columns = Mapping[str, Sequence[Any] | npt.NDArray[Any] | Sparse]
 """A table: columns of equal length. Those whose name ends in `_ts` are instants, int64 ns UTC."""
 
 

@@ -211,6 +211,8 @@ class SessionPlan(PlanPart, frozen=True, dict=True):
     trading: Trading
     log_steps: bool = True
     log_level: Level = "INFO"
+    indicator_tables: bool = False
+    """Whether analysis engines write down what their indicators gave."""
     before: Session | None = None
     """The session before all of these, whose last closes tell jumps over night; None where none is known."""
 

@@ -103,6 +103,7 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
         log_steps=config.logging.steps,
         log_level=config.logging.level,
         before=before,
+        indicator_tables=config.session_data_config.indicators.tables,
     )
 
 

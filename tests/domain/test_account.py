@@ -3,28 +3,17 @@ import pytest
 
 from actors.domain.account import Account, LostInTransit, SessionCount
 from actors.domain.session_plan import (
-    Flow,
-    Hours,
-    Rules,
-    Session,
-    SessionPlan,
     StrategySpec,
     Stream,
-    Trading,
 )
 from protocol.blocks import BAR_DTYPE, NO_QUALITY, bar_block, time_block
 from protocol.messages import Leave, RawWindow, SealedWindow, SessionReport, Signal, Signals
+from tests.plans import MINUTE, OPEN, make_plan, make_session
 
-MINUTE = 60_000_000_000
-OPEN = 1_751_463_000_000_000_000
-HOURS = Hours(OPEN, OPEN + 10 * MINUTE)
-SESSION = Session(0, "2025-07-02", "full", HOURS.open_ns, HOURS.close_ns, (HOURS,), 0)
-PLAN = SessionPlan(
-    *(1, "test", "XNYS", "America/New_York", "2025-07-02", "2025-07-02", "/catalog", ("A",)),
-    *((SESSION,), (), ()),
-    (Stream(0, "A", "1m", "STREAMED", ""), Stream(1, "A", "5m", "GENERATED", "", 0)),
-    *((), (), (StrategySpec("a", "analysis-a", "", {}), StrategySpec("b", "analysis-b", "", {})), ()),
-    *(Flow(), Rules(), Trading(1.0, 1.0, 1.0, 1)),
+PLAN = make_plan(
+    [make_session(0, 10)],
+    [Stream(0, "A", "1m", "STREAMED", ""), Stream(1, "A", "5m", "GENERATED", "", 0)],
+    strategies=(StrategySpec("a", "analysis-a", "", {}), StrategySpec("b", "analysis-b", "", {})),
 )
 SIGNAL = Signal(OPEN, "A", "BUY", 1.0, 1.0, "")
 

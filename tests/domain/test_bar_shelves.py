@@ -5,31 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.domain.bar_shelves import BarShelves, Table
-from actors.domain.session_plan import Flow, Hours, Rules, Session, SessionPlan, Stream, Trading
+from actors.domain.session_plan import Stream
 from protocol.blocks import BAR_DTYPE, BarFlag, Bars
+from tests.plans import make_plan, make_session
 
 SYMBOLS = ("AAPL", "BRK/B", "RIVN")
 DATES = ("2025-07-02", "2025-07-03", "2025-07-07")
-PLAN = SessionPlan(
-    version=1,
-    name="test",
-    calendar="XNYS",
-    timezone="America/New_York",
-    first_date=DATES[0],
-    last_date=DATES[-1],
-    catalog="catalog",
-    symbols=SYMBOLS,
-    sessions=tuple(Session(i, date, "full", i, i + 1, (Hours(i, i + 1),), 0) for i, date in enumerate(DATES)),
-    history=(),
-    holidays=(),
-    streams=tuple(Stream(i, symbol, "1m", "STREAMED", "stored") for i, symbol in enumerate(SYMBOLS)),
-    stored=(),
-    warmups=(),
-    strategies=(),
-    warnings=(),
-    flow=Flow(),
-    rules=Rules(),
-    trading=Trading(1.0, 1.0, 1.0, 1),
+PLAN = make_plan(
+    [make_session(index, date=date) for index, date in enumerate(DATES)],
+    [Stream(index, symbol, "1m", "STREAMED", "stored") for index, symbol in enumerate(SYMBOLS)],
 )
 SESSIONS = st.lists(st.lists(st.integers(0, 2), max_size=12), min_size=3, max_size=3)
 

@@ -3,31 +3,21 @@ from collections.abc import Iterable
 from actors.domain.account import SessionCount
 from actors.domain.phase_lines import PhaseLines
 from actors.domain.roles import Effect, Log, LogLines
-from actors.domain.session_plan import Flow, Hours, Rules, Session, SessionPlan, Stream, Trading
+from actors.domain.session_plan import Stream
+from tests.plans import MINUTE, make_plan, make_session
 
-MINUTE = 60_000_000_000
-OPEN = 1_751_463_000_000_000_000
 DATES = ("2025-06-30", "2025-07-01", "2025-07-02", "2025-07-03", "2025-07-07")
 LENGTHS = (390, 390, 390, 210, 390)
 
 
-def session_of(place: int) -> Session:
-    opening = OPEN + (place - 2) * 1440 * MINUTE
-    hours = Hours(opening, opening + LENGTHS[place] * MINUTE)
-    return Session(place - 2, DATES[place], "full", hours.open_ns, hours.close_ns, (hours,), 0)
-
-
-SESSIONS = tuple(session_of(place) for place in range(5))
+SESSIONS = tuple(make_session(place - 2, LENGTHS[place], DATES[place]) for place in range(5))
 STREAMS = (
     Stream(0, "AAPL", "1m", "STREAMED", "stored", None, 2),
     Stream(1, "RIVN", "1m", "STREAMED", "stored"),
     Stream(2, "AAPL", "5m", "GENERATED", "from 1m", 0, 2),
     Stream(3, "RIVN", "1s", "IGNORED", "not stored"),
 )
-PLAN = SessionPlan(
-    *(1, "test", "XNYS", "America/New_York", "2025-07-02", "2025-07-07", "/catalog", ("AAPL", "RIVN")),
-    *(SESSIONS[2:], SESSIONS[:2], (), STREAMS, (), (), (), (), Flow(), Rules(), Trading(1.0, 1.0, 1.0, 1)),
-)
+PLAN = make_plan(SESSIONS, STREAMS)
 LINES = PhaseLines(PLAN)
 LOADED = {-2: {0: 390}, -1: {0: 389}, 0: {0: 388, 1: 387}, 1: {0: 210, 1: 0}, 2: {0: 390, 1: 390}}
 

@@ -12,55 +12,23 @@ from actors.domain.bar_shelves import Table
 from actors.domain.ports import Columns
 from actors.domain.recording import Recording, scores
 from actors.domain.session_plan import (
-    PLAN_VERSION,
-    Flow,
-    Hours,
-    Rules,
-    Session,
-    SessionPlan,
     StrategySpec,
     Stream,
-    Trading,
 )
 from protocol.blocks import BAR_DTYPE, QUALITY_DTYPE, bar_block, quality_block, time_block
 from protocol.messages import Defect, Gap, SealedWindow, Signal, Signals
+from tests.plans import MINUTE, OPEN, make_plan, make_session
 
-DAY_NS = 86_400 * 10**9
-MINUTE_NS = 60 * 10**9
-
-
-def session(index: int, date: str) -> Session:
-    open_ns = (index + 10) * DAY_NS
-    close_ns = open_ns + 390 * MINUTE_NS
-    return Session(index, date, "full", open_ns, close_ns, (Hours(open_ns, close_ns),), open_ns - DAY_NS)
-
-
-PLAN = SessionPlan(
-    version=PLAN_VERSION,
-    name="test",
-    calendar="XNYS",
-    timezone="America/New_York",
-    first_date="2025-07-02",
-    last_date="2025-07-03",
-    catalog="catalog",
-    symbols=("AAPL", "BRK/B"),
-    sessions=(session(0, "2025-07-02"), session(1, "2025-07-03")),
-    history=(session(-2, "2025-06-30"), session(-1, "2025-07-01")),
-    holidays=(),
-    streams=(
+DATES = ("2025-06-30", "2025-07-01", "2025-07-02", "2025-07-03")
+PLAN = make_plan(
+    [make_session(index, date=date) for index, date in enumerate(DATES, start=-2)],
+    [
         Stream(0, "AAPL", "1m", "STREAMED", "stored"),
         Stream(1, "BRK/B", "1m", "STREAMED", "stored"),
         Stream(2, "AAPL", "5m", "GENERATED", "from 1m", base=0),
-    ),
-    stored=(),
-    warmups=(),
+    ],
     strategies=(StrategySpec("crossover", "analysis-1", "module:Class", {}),),
-    warnings=(),
-    flow=Flow(),
-    rules=Rules(),
-    trading=Trading(1.0, 1.0, 1.0, 1),
 )
-OPEN = PLAN.sessions[0].open_ns
 Row = tuple[int, int]
 """Stream and minute of the session at which its bar closes."""
 
@@ -79,17 +47,17 @@ def window(
     bars = np.zeros(len(rows), dtype=BAR_DTYPE)
     for place, (stream, minute) in enumerate(rows):
         bars[place]["stream"] = stream
-        bars[place]["open_ts"] = open_ns + (minute - 1) * MINUTE_NS
-        bars[place]["close_ts"] = open_ns + minute * MINUTE_NS
+        bars[place]["open_ts"] = open_ns + (minute - 1) * MINUTE
+        bars[place]["close_ts"] = open_ns + minute * MINUTE
         bars[place]["close"] = minute
     records = np.zeros(len(quality), dtype=QUALITY_DTYPE)
     for place, (stream, minute, expected, missing) in enumerate(quality):
         records[place]["stream"] = stream
-        records[place]["event_ts"] = open_ns + minute * MINUTE_NS
+        records[place]["event_ts"] = open_ns + minute * MINUTE
         records[place]["expected"] = expected
         records[place]["missing"] = missing
     minutes = sorted({minute for _, minute in rows}) if steps is None else steps
-    times = np.array([open_ns + minute * MINUTE_NS for minute in minutes], dtype=np.int64)
+    times = np.array([open_ns + minute * MINUTE for minute in minutes], dtype=np.int64)
     return SealedWindow(
         seq=0,
         session=index,
@@ -152,7 +120,7 @@ def test_steps_count_base_and_derived_bars_and_keep_empty_steps() -> None:
     columns = tables_of(
         window([(0, 1), (1, 1)]), window([(0, 3), (2, 3)], steps=(2, 3)), window([(1, 1)], index=1)
     )["steps.parquet"]
-    minutes = [(time - OPEN) // MINUTE_NS for time in columns["event_ts"]]
+    minutes = [(time - OPEN) // MINUTE for time in columns["event_ts"]]
     assert minutes == [1, 2, 3, 1441]
     assert listed(columns, "session", "bars", "derived") == [
         ("2025-07-02", 2, 0),
@@ -191,8 +159,8 @@ def test_scores_equal_the_definition(counts: list[list[int]]) -> None:
 
 
 def test_gaps_and_defects_name_their_stream_and_their_session() -> None:
-    gap = Gap(stream=1, from_ts=OPEN, to_ts=OPEN + MINUTE_NS, count=1, known_ts=OPEN + 2 * MINUTE_NS)
-    defect = Defect(0, "bad_ohlc", OPEN + MINUTE_NS, OPEN, "part-0.parquet", 7, "high < low")
+    gap = Gap(stream=1, from_ts=OPEN, to_ts=OPEN + MINUTE, count=1, known_ts=OPEN + 2 * MINUTE)
+    defect = Defect(0, "bad_ohlc", OPEN + MINUTE, OPEN, "part-0.parquet", 7, "high < low")
     tables = tables_of(window([], gaps=(gap,), defects=(defect,)), window([], index=-1, gaps=(gap, gap)))
     assert listed(tables["gaps.parquet"], *tables["gaps.parquet"]) == [
         ("2025-07-02", gap.known_ts, "BRK/B", "1m", gap.from_ts, gap.to_ts, 1)

@@ -4,27 +4,18 @@ import pytest
 from actors.domain.grid import expected_closes, expected_opens
 from actors.domain.intervals import Interval
 from actors.domain.roles import RoleError
-from actors.domain.session_plan import Flow, Hours, Rules, Session, SessionPlan, Stream, Trading
+from actors.domain.session_plan import Stream
 from actors.domain.session_queue import SessionQueue
 from protocol.blocks import BAR_DTYPE, bar_block
 from protocol.messages import Defect, LoadReport, SessionBars, StreamLoad
+from tests.plans import MINUTE, make_plan, make_session
 
-MINUTE = 60_000_000_000
-OPEN = 1_751_463_000_000_000_000
 MINUTELY = Interval(1, "m")
 
 
-def session_of(index: int) -> Session:
-    hours = Hours(OPEN + index * 1440 * MINUTE, OPEN + (index * 1440 + 10) * MINUTE)
-    return Session(index, "2025-07-02", "full", hours.open_ns, hours.close_ns, (hours,), 0)
-
-
-SESSIONS = tuple(session_of(index) for index in range(-1, 2))
-PLAN = SessionPlan(
-    *(1, "test", "XNYS", "America/New_York", "2025-07-02", "2025-07-02", "/catalog", ("A", "B")),
-    *(SESSIONS[1:], SESSIONS[:1], ()),
-    (Stream(0, "A", "1m", "STREAMED", "", None, 1), Stream(1, "B", "1m", "STREAMED", "", None, 1)),
-    *((), (), (), (), Flow(), Rules(), Trading(1.0, 1.0, 1.0, 1)),
+PLAN = make_plan(
+    [make_session(index, 10) for index in range(-1, 2)],
+    [Stream(0, "A", "1m", "STREAMED", "", None, 1), Stream(1, "B", "1m", "STREAMED", "", None, 1)],
 )
 
 

@@ -6,28 +6,19 @@ from hypothesis import strategies as st
 from actors.domain.grid import expected_closes, expected_opens
 from actors.domain.intervals import Interval
 from actors.domain.roles import Send
-from actors.domain.session_plan import Flow, Hours, Rules, Session, SessionPlan, Stream, Trading
+from actors.domain.session_plan import Flow, SessionPlan, Stream
 from actors.domain.supply import Supply
 from protocol.blocks import BAR_DTYPE, bar_block
 from protocol.messages import LoadReport, LoadSessions, SessionBars, StreamLoad
+from tests.plans import make_plan, make_session
 
-MINUTE = 60_000_000_000
-OPEN = 1_751_463_000_000_000_000
 MINUTELY = Interval(1, "m")
 
 
-def session_of(index: int) -> Session:
-    hours = Hours(OPEN + index * 1440 * MINUTE, OPEN + (index * 1440 + 3) * MINUTE)
-    return Session(index, "2025-07-02", "full", hours.open_ns, hours.close_ns, (hours,), 0)
-
-
 def plan_of(sessions: int, history: int = 0, prefetch: int = 1, kept: int = 0) -> SessionPlan:
-    days = tuple(session_of(index) for index in range(-history, sessions))
-    return SessionPlan(
-        *(1, "test", "XNYS", "America/New_York", "2025-07-02", "2025-07-02", "/catalog", ("A",)),
-        *(days[history:], days[:history], (), (Stream(0, "A", "1m", "STREAMED", "", None, kept),)),
-        *((), (), (), (), Flow(prefetch_sessions=prefetch), Rules(), Trading(1.0, 1.0, 1.0, 1)),
-    )
+    days = [make_session(index, 3) for index in range(-history, sessions)]
+    streams = [Stream(0, "A", "1m", "STREAMED", "", None, kept)]
+    return make_plan(days, streams, flow=Flow(prefetch_sessions=prefetch))
 
 
 def deliver(supply: Supply, plan: SessionPlan, index: int) -> None:

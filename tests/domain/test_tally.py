@@ -8,40 +8,24 @@ from hypothesis import strategies as st
 from actors.domain.grid import expected_closes, expected_opens
 from actors.domain.intervals import Interval
 from actors.domain.quality_ledger import QualityLedger, Steps
-from actors.domain.session_plan import Flow, Hours, Rules, Session, SessionPlan, Stream, Trading
+from actors.domain.session_plan import Rules, Session, SessionPlan, Stream
 from actors.domain.tally import Tally
 from protocol.blocks import BAR_DTYPE, Bars, bar_block, quality_block, time_block
 from protocol.messages import Defect, SealedWindow
+from tests.plans import make_plan, make_session
 
-MINUTE = 60_000_000_000
-OPEN = 1_751_463_000_000_000_000
 LENGTH = 12
 MINUTELY = Interval(1, "m")
 HISTORY = 2
 
 
-def session_of(index: int) -> Session:
-    hours = Hours(OPEN + index * 1440 * MINUTE, OPEN + (index * 1440 + LENGTH) * MINUTE)
-    return Session(index, "2025-07-02", "full", hours.open_ns, hours.close_ns, (hours,), 0)
-
-
-SESSIONS = tuple(session_of(index) for index in range(-HISTORY, 3))
+SESSIONS = tuple(make_session(index, LENGTH) for index in range(-HISTORY, 3))
 STREAMS = (
     Stream(0, "A", "1m", "STREAMED", "", None, HISTORY),
     Stream(1, "B", "1m", "STREAMED", "", None, 1),
     Stream(2, "A", "5m", "GENERATED", "", 0, HISTORY),
 )
-
-
-def plan_of(rules: Rules) -> SessionPlan:
-    return SessionPlan(
-        *(1, "test", "XNYS", "America/New_York", "2025-07-02", "2025-07-02", "/catalog", ("A", "B")),
-        *(SESSIONS[HISTORY:], SESSIONS[:HISTORY], (), STREAMS, (), (), (), (), Flow(), rules),
-        Trading(1.0, 1.0, 1.0, 1),
-    )
-
-
-PLAN = plan_of(Rules())
+PLAN = make_plan(SESSIONS, STREAMS)
 Holes = dict[tuple[int, int], set[int]]
 """The missing minutes of each session and stream."""
 minutes = st.sets(st.integers(0, LENGTH - 1), max_size=LENGTH)
@@ -140,7 +124,7 @@ def test_without_history_its_quality_is_100() -> None:
 
 
 def test_history_that_is_not_checked_has_a_quality_of_100() -> None:
-    plan = plan_of(Rules(history_quality_enabled=False))
+    plan = make_plan(SESSIONS, STREAMS, rules=Rules(history_quality_enabled=False))
     gone = {(session.index, stream): {1, 2} for session in SESSIONS for stream in (0, 1)}
     windows = [window for window in sealed(plan, gone, 5) if window.session < 0]
     assert tallied(windows, plan).history_score(0) == 100.0

@@ -12,6 +12,11 @@ def tables(ended: Ended) -> dict[Path, object]:
     return {path.relative_to(folder): read_rows(path) for path in folder.rglob("*.parquet")}
 
 
+def indicator_files(ended: Ended) -> dict[Path, bytes]:
+    folder = ended.run_folder / "tables" / "indicators"
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.parquet")}
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -34,3 +39,4 @@ def test_neither_window_nor_credit_nor_speed_nor_processes_change_digests_or_tab
     assert ended.exit_code == 0, ended.stderr
     assert ended.summary["digest"] == example.summary["digest"]
     assert tables(ended) == tables(example)
+    assert indicator_files(ended) == indicator_files(example) != {}

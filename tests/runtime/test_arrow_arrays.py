@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors.domain.ports import Sparse
 from actors.runtime.store import ParquetTables
 from actors.runtime.store.arrays import arrow_array
 
@@ -41,6 +42,14 @@ def test_numbers_keep_their_type_even_from_a_strided_column(values: list[int], k
     rows["value"] = values
     array = arrow_array("value", rows["value"])
     assert array.equals(pa.array(np.array(values, dtype=kind)))
+
+
+@EXAMPLES
+@given(values=st.lists(st.none() | st.floats(allow_nan=False), max_size=20))
+def test_numbers_that_are_not_there_are_null(values: list[float | None]) -> None:
+    array = arrow_array("sma_20_5m", Sparse(np.array(values, dtype=np.float64)))
+    array.validate(full=True)
+    assert array.equals(pa.array(values, type=pa.float64()))
 
 
 @EXAMPLES

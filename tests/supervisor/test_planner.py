@@ -409,7 +409,8 @@ def test_session_indicators_that_nobody_could_read_are_a_warning(
 
 
 def test_settings_reach_the_plan(bars: MemoryBars, calendars: Calendars) -> None:
-    written = document(historical={"enable_quality": False}, streaming={"catchup_threshold_seconds": 5.0}) | {
+    data = {"historical": {"enable_quality": False}, "indicators": {"tables": False}}
+    written = document(**data, streaming={"catchup_threshold_seconds": 5.0}) | {
         "pipeline": {"window_steps": 7, "window_rows": 99, "credit": 3, "heartbeat_seconds": 1.0},
         "derived": {"min_coverage": 0.5},
         "quality": {"jump_ratio": 1.5},
@@ -422,6 +423,7 @@ def test_settings_reach_the_plan(bars: MemoryBars, calendars: Calendars) -> None
     assert (plan.rules.min_coverage, plan.rules.jump_ratio, plan.rules.catchup_threshold_s) == (0.5, 1.5, 5.0)
     assert not plan.rules.history_quality_enabled
     assert (plan.log_steps, plan.log_level) == (False, "DEBUG")
+    assert not plan.indicator_tables
     assert msgspec.structs.astuple(plan.trading) == (1000.0, 100.0, 200.0, 2)
     assert any(warning.startswith("trading_config:") for warning in plan.warnings)
 

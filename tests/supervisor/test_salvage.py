@@ -18,6 +18,7 @@ from actors.domain.session_plan import SessionPlan
 from actors.runtime.calendars import Calendars
 from actors.runtime.journal_files import JournalReader, segment_path
 from actors.runtime.store import Catalog
+from actors.runtime.store.writing import partial_path
 from actors.supervisor.decisions import Trouble
 from actors.supervisor.inline import InlinePipeline
 from actors.supervisor.interrupts import Interrupts
@@ -98,9 +99,11 @@ def replace_spec(plan: SessionPlan, target: str) -> SessionPlan:
 
 
 def tables_of(places: RunPlaces) -> Tables:
+    """Read what a recorder makes: all tables but those of indicators."""
     paths = sorted(path for path in places.tables.rglob("*") if path.is_file())
     assert all(path.suffix == ".parquet" for path in paths)
-    return {str(path.relative_to(places.tables)): pq.read_table(path) for path in paths}
+    named = {path.relative_to(places.tables): path for path in paths}
+    return {str(name): pq.read_table(path) for name, path in named.items() if name.parts[0] != "indicators"}
 
 
 def with_journal_of(past: Past, folder: Path, spoil: Callable[[Path], None] = lambda _: None) -> RunPlaces:
@@ -124,6 +127,19 @@ def test_what_a_dead_recorder_left_is_made_anew(whole: Past, tmp_path: Path) -> 
         path.write_bytes(b"half")
     salvage_tables(whole.plan, places)
     assert tables_of(places) == tables_of(whole.places)
+
+
+def test_what_an_engine_had_begun_to_write_is_removed_and_what_was_whole_stays(
+    whole: Past, tmp_path: Path
+) -> None:
+    places = with_journal_of(whole, tmp_path)
+    shutil.copytree(whole.places.tables, places.tables, dirs_exist_ok=True)
+    table = places.tables / "indicators" / "sma_crossover" / "5m.parquet"
+    half = partial_path(table.with_name("1m.parquet"))
+    half.write_bytes(b"half")
+    salvage_tables(whole.plan, places)
+    assert not half.exists()
+    assert table.read_bytes() == (whole.places.tables / table.relative_to(places.tables)).read_bytes()
 
 
 def test_a_run_that_failed_has_the_tables_of_what_was_published(failed: Past) -> None:

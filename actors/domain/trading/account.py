@@ -49,9 +49,8 @@ class TradingAccount:
         self._fills += len(records.fills)
         return records
 
-    def close(self) -> Verdict:
+    def verdict(self) -> Verdict:
         """Say what it came to."""
-        self.take_records()
         portfolio = self._broker.desk.portfolio
         return Verdict(
             approved=self._approved,

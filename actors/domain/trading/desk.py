@@ -105,6 +105,12 @@ class Desk:
         self.portfolio.mark(symbol, bar.close)
         return fills
 
+    def waiting(self) -> tuple[Order, ...]:
+        """List all orders that wait, in the order of placing."""
+        return tuple(
+            sorted((order for orders in self._open.values() for order in orders), key=lambda o: o.id)
+        )
+
     def take_ended(self) -> tuple[Order, ...]:
         """Take the orders that have ended since the last call, in the order of ending."""
         ended, self._ended = tuple(self._ended), []

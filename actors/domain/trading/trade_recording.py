@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from actors.domain.bar_shelves import Table
-from actors.domain.ports import Columns
+from actors.domain.ports import Columns, Sparse, TableSink
 from actors.domain.trading.broker import Books, Records
 from actors.domain.trading.desk import Decision
 from actors.domain.trading.orders import Fill, Order
 
 TABLES: Final = ("decisions", "orders", "fills", "equity")
+TABLE_ROWS: Final = 100_000
+"""Rows that are kept in memory: about 6 MB."""
 _NO_PRICE: Final = float("nan")
 
 
@@ -29,36 +31,51 @@ class _Dated(NamedTuple):
 class TradeRecording:
     """The rows of one strategy on their way to its tables."""
 
-    def __init__(self, strategy: str) -> None:
-        """Begin without rows."""
+    def __init__(self, strategy: str, sink: TableSink, table_rows: int = TABLE_ROWS) -> None:
+        """Begin without rows; write them in parts of about `table_rows`."""
+        self._sink = sink
+        self._table_rows = table_rows
         self._folder = f"trading/{strategy}"
         self._decisions: list[_Dated] = []
         self._orders: list[_Dated] = []
         self._fills: list[_Dated] = []
         self._steps: list[tuple[str, npt.NDArray[np.int64], npt.NDArray[np.float64]]] = []
-        self.rows = 0
+        self._rows = 0
 
     def add_records(self, session: str, records: Records) -> None:
         """Take what has happened in a session."""
         self._decisions += [_Dated(session, decision) for decision in records.decisions]
         self._orders += [_Dated(session, order) for order in records.orders]
         self._fills += [_Dated(session, fill) for fill in records.fills]
-        self.rows += len(records.decisions) + len(records.orders) + len(records.fills)
+        self._grow(len(records.decisions) + len(records.orders) + len(records.fills))
 
     def add_books(self, session: str, steps: npt.NDArray[np.int64], books: npt.NDArray[np.float64]) -> None:
         """Take the books after some steps of a session."""
         self._steps.append((session, steps, books))
-        self.rows += len(steps)
+        self._grow(len(steps))
 
-    def take_tables(self) -> Iterator[Table]:
-        """Take all rows, table by table, tables without any included."""
+    def add_open_orders(self, session: str, orders: Sequence[Order]) -> None:
+        """Take the orders that never ended."""
+        self._orders += [_Dated(session, order) for order in orders]
+
+    def finish(self) -> None:
+        """Write what is left, tables without rows included."""
+        for table in self._take_tables():
+            self._sink.append(table.path, table.columns)
+
+    def _grow(self, rows: int) -> None:
+        self._rows += rows
+        if self._rows >= self._table_rows:
+            self.finish()
+
+    def _take_tables(self) -> Iterator[Table]:
         made: tuple[Columns, ...] = (
             decision_columns(self._decisions),
             order_columns(self._orders),
             fill_columns(self._fills),
             equity_columns(self._steps),
         )
-        self._decisions, self._orders, self._fills, self._steps, self.rows = [], [], [], [], 0
+        self._decisions, self._orders, self._fills, self._steps, self._rows = [], [], [], [], 0
         for name, columns in zip(TABLES, made, strict=True):
             yield Table(f"{self._folder}/{name}.parquet", columns)
 
@@ -74,8 +91,8 @@ def decision_columns(rows: Sequence[_Dated]) -> Columns:
         "action": _texts(signals, lambda signal: signal.action),
         "quantity": _real(signals, lambda signal: signal.quantity),
         "confidence": _real(signals, lambda signal: signal.confidence),
-        "limit": _real(signals, lambda signal: _price(signal.limit)),
-        "stop": _real(signals, lambda signal: _price(signal.stop)),
+        "limit": _prices(signals, lambda signal: signal.limit),
+        "stop": _prices(signals, lambda signal: signal.stop),
         "good_for": _texts(signals, lambda signal: signal.good_for),
         "reason": _texts(signals, lambda signal: signal.reason),
         "code": _texts(found, lambda decision: decision.code),
@@ -96,8 +113,8 @@ def order_columns(rows: Sequence[_Dated]) -> Columns:
         "quantity": _real(found, lambda order: order.quantity),
         "filled": _real(found, lambda order: order.quantity - order.remaining),
         "kind": _texts(found, lambda order: order.terms.kind),
-        "limit": _real(found, lambda order: _price(order.terms.limit)),
-        "stop": _real(found, lambda order: _price(order.terms.stop)),
+        "limit": _prices(found, lambda order: order.terms.limit),
+        "stop": _prices(found, lambda order: order.terms.stop),
         "good_for": _texts(found, lambda order: order.terms.good_for),
         "closes_only": np.array([order.closes_only for order in found], dtype=np.bool_),
         "status": _texts(found, lambda order: order.status),
@@ -134,8 +151,9 @@ def equity_columns(
     }
 
 
-def _price(price: float | None) -> float:
-    return _NO_PRICE if price is None else price
+def _prices(items: Sequence[Any], price_of: Callable[[Any], float | None]) -> Sparse:
+    found = [price_of(item) for item in items]
+    return Sparse(np.array([_NO_PRICE if price is None else price for price in found], dtype=np.float64))
 
 
 def _texts(items: Sequence[Any], text_of: Callable[[Any], str]) -> npt.NDArray[Any]:

@@ -4,7 +4,7 @@ from actors.runtime.store.catalog import Catalog
 from actors.runtime.store.holdings import StreamHolding, stored_holdings
 from actors.runtime.store.run_tables import read_stream, read_table, table_names
 from actors.runtime.store.tables import ParquetTables
-from actors.runtime.store.writing import write_bars
+from actors.runtime.store.writing import remove_partials, write_bars
 
 __all__ = [
     "Catalog",
@@ -12,6 +12,7 @@ __all__ = [
     "StreamHolding",
     "read_stream",
     "read_table",
+    "remove_partials",
     "stored_holdings",
     "table_names",
     "write_bars",

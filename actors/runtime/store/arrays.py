@@ -11,13 +11,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from actors.domain.ports import Sparse
 from actors.runtime.store.bar_file import INSTANT, Arrow
 
 _ASCII_END: Final = 128
 
 
-def arrow_array(name: str, values: Sequence[Any] | npt.NDArray[Any]) -> Arrow:
+def arrow_array(name: str, values: Sequence[Any] | npt.NDArray[Any] | Sparse) -> Arrow:
     """Convert one column; its name says whether it holds instants. Object columns are texts."""
+    if isinstance(values, Sparse):
+        return _nullable(values.numbers)
     if not isinstance(values, np.ndarray):
         array = pa.array(values, type=INSTANT if name.endswith("_ts") else None)
         return array.cast(pa.string()) if array.type == pa.null() else array
@@ -51,6 +54,11 @@ def _strings(lengths: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]) -> Arr
     np.cumsum(lengths, out=offsets[1:])
     buffers = [None, _buffer(offsets), _buffer(data)]
     return pa.Array.from_buffers(pa.string(), len(lengths), buffers)
+
+
+def _nullable(numbers: npt.NDArray[np.float64]) -> Arrow:
+    there = np.packbits(~np.isnan(numbers), bitorder="little")
+    return pa.Array.from_buffers(pa.float64(), len(numbers), [_buffer(there), _buffer(numbers)])
 
 
 def _wrapped(kind: Arrow, length: int, data: npt.NDArray[Any]) -> Arrow:

@@ -15,6 +15,7 @@ from actors.runtime.store.arrays import arrow_array
 from actors.runtime.store.bar_file import BAR_SCHEMA
 from actors.runtime.store.layout import STAMPS, year_folder
 
+_PARTIAL: Final = ".partial"
 FIRST_PART: Final = "part-0.parquet"
 ROW_GROUP_ROWS: Final = 16_384
 """Some 42 sessions of minutes: 0.8 MB decoded."""
@@ -52,7 +53,13 @@ def _sync(path: Path) -> None:
 def partial_path(target: Path) -> Path:
     """Name the temporary file of `target`, in its folder, which is made; no reader takes it for a table."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    return target.with_name(f".{target.name}.partial")
+    return target.with_name(f".{target.name}{_PARTIAL}")
+
+
+def remove_partials(folder: Path) -> None:
+    """Remove the temporary files that dead writers left below a folder."""
+    for partial in folder.rglob(f".*{_PARTIAL}"):
+        partial.unlink(missing_ok=True)
 
 
 def write_bars(
