@@ -1,7 +1,7 @@
 """What a strategy's trading came to, kept from window to window: counts and a digest.
 
-The digest is a SHA-256 over the books after every step, session by session, and over all decisions and fills,
-so that how windows were cut does not show.
+The digest is a SHA-256 over four others: of the steps, the books after each, all decisions and all fills.
+Each grows by plain concatenation, so that how windows were cut does not show.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ class TradingAccount:
         self._broker = broker
         self._approved = self._fills = 0
         self._refused: Counter[str] = Counter()
-        self._steps, self._books, self._records = (hashlib.sha256() for _ in range(3))
+        self._steps, self._books, self._decisions, self._trades = (hashlib.sha256() for _ in range(4))
 
     def add_window(self, window: SealedWindow) -> npt.NDArray[np.float64]:
         """Take the books after each step of a window, which is over, and give them."""
@@ -43,9 +43,9 @@ class TradingAccount:
         for decision in records.decisions:
             self._refused[decision.code] += decision.code != APPROVED
             self._approved += decision.code == APPROVED
-            self._records.update(_ENCODE((decision.code, decision.order)))
+            self._decisions.update(_ENCODE((decision.code, decision.order)))
         for fill in records.fills:
-            self._records.update(_ENCODE(fill))
+            self._trades.update(_ENCODE(fill))
         self._fills += len(records.fills)
         return records
 
@@ -66,5 +66,5 @@ class TradingAccount:
         )
 
     def _digest(self) -> str:
-        parts = (self._steps, self._books, self._records)
+        parts = (self._steps, self._books, self._decisions, self._trades)
         return hashlib.sha256(b"".join(part.digest() for part in parts)).hexdigest()
