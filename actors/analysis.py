@@ -1,10 +1,12 @@
 """The analysis engine: one strategy, fed step by step.
 
 1. Windows come in order, history first. History fills `ctx.history` and warms indicators up; no handler runs.
-2. A step is handled in this order: the clock, `on_quality` for each record, `on_bar` for each bar, `on_step`.
-   What falls on the step is visible in all of them.
+2. A step is handled in this order: the clock, the orders that its bars fill and `on_fill` for each,
+   `on_quality` for each record, `on_bar` for each bar, `on_step`. What falls on the step is visible in all of
+   them. Then the books are written.
 3. A window is answered with one `Ack` that holds the signals given in it, in order. What indicators gave at
-   its bars goes to the engine's own tables, which are whole before the end of the run is answered.
+   its bars, and what became of the signals, goes to the engine's own tables, which are whole before the end
+   of the run is answered.
 4. A handler that raises ends the run, or is logged and left at that, as the strategy's `on_error` says. What
    it had signalled before stands.
 """
@@ -29,13 +31,18 @@ from actors.domain.ports import TableSink
 from actors.domain.roles import Effect, Log, LogLines, RoleError, Send
 from actors.domain.session_plan import IndicatorSpec, SessionPlan, StrategySpec
 from actors.domain.strategy import Context, Strategy
+from actors.domain.trading.account import TradingAccount
+from actors.domain.trading.broker import Broker
+from actors.domain.trading.opening import open_desk
+from actors.domain.trading.trade_recording import TradeRecording
 from protocol import topics
 from protocol.blocks import as_bars, as_quality, as_times
-from protocol.messages import Ack, Leave, Message, RunEnd, SealedWindow, Signal
+from protocol.messages import Ack, Leave, Message, RunEnd, SealedWindow, Signal, Verdict
 
 HANDLERS: Final = (
     "on_start",
     "on_session_start",
+    "on_fill",
     "on_quality",
     "on_bar",
     "on_step",
@@ -86,8 +93,12 @@ class Analysis:
         self._market = Market(plan)
         self._wanted = self._find_wanted(strategy)
         board = self._build_indicators(strategy)
-        self._context = Context(self._market, board)
-        self._recording = IndicatorRecording(plan, spec.name, board, tables)
+        self._broker = Broker(open_desk(plan.trading), self._market)
+        self._account = TradingAccount(self._broker)
+        self._context = Context(self._market, board, self._broker)
+        self._tables = tables
+        self._indicator_rows = IndicatorRecording(plan, spec.name, board, tables)
+        self._trade_rows = TradeRecording(spec.name, tables)
         self._handlers = find_handlers(strategy, self._context)
         self._errors: list[Effect] = []
         self._started = False
@@ -141,10 +152,12 @@ class Analysis:
         self._market.offer(window, bars)
         if window.session >= 0:
             self._play(window, bars)
-            self._recording.add(window.session, bars)
+            self._indicator_rows.add(window.session, bars)
         self._market.close_window(int(as_times(window.steps)[-1]))
         if window.last and window.session >= 0:
-            self._call("on_session_end")
+            self._end_session()
+        if window.session >= 0:
+            self._record_trades(window)
         self.windows += 1
         self.bars += len(bars)
         return self._answer(Ack(self.name, window.seq, self._context.take_signals()))
@@ -152,8 +165,22 @@ class Analysis:
     def _on_end(self) -> list[Effect]:
         if self._started:
             self._call("on_stop")
-        self._recording.finish()
-        return self._answer(Leave(self.name, self.windows, self.bars, self._context.take_signals()))
+        signals, verdict = self._context.take_signals(), self._close_account()
+        return self._answer(Leave(self.name, self.windows, self.bars, signals, verdict))
+
+    def _record_trades(self, window: SealedWindow) -> None:
+        books = self._account.add_window(window)
+        self._trade_rows.add_books(self._market.session.date, as_times(window.steps), books)
+        self._trade_rows.add_records(self._market.session.date, self._account.take_records())
+
+    def _close_account(self) -> Verdict:
+        """Record what the end has brought, and finish all tables."""
+        self._trade_rows.add_records(self._market.session.date, self._account.take_records())
+        self._trade_rows.add_open_orders(self._market.session.date, self._broker.desk.waiting())
+        self._trade_rows.finish()
+        self._indicator_rows.finish()
+        self._tables.close()
+        return self._account.verdict()
 
     def _answer(self, message: Ack | Leave) -> list[Effect]:
         effects, self._errors = self._errors, []
@@ -175,10 +202,30 @@ class Analysis:
         """Go through the steps one by one; each kind of event is made as its step comes."""
         times = as_times(window.steps)
         cues = list(self._cues(window, bars))
-        for now in times.tolist() if cues else ():
+        for now in times.tolist() if cues or not self._broker.is_idle else ():
             self._market.now = now
+            trades = not self._broker.is_idle
+            if trades:
+                self._broker.step()
+                self._tell_fills()
             for handler, events in cues:
                 self._deliver(handler, next(events))
+            if trades or not self._broker.is_idle:
+                self._tell_fills()
+                self._broker.write_books()
+
+    def _tell_fills(self) -> None:
+        """Call `on_fill` for every fill; what it signals may be filled at once too."""
+        while fills := self._broker.take_unseen():
+            if "on_fill" in self._handlers:
+                self._deliver("on_fill", [(fill,) for fill in fills])
+
+    def _end_session(self) -> None:
+        """Let the session's orders expire; what the handler orders waits for the next session."""
+        self._broker.desk.end_session(self._market.now)
+        self._call("on_session_end")
+        self._tell_fills()
+        self._broker.write_books()
 
     def _cues(self, window: SealedWindow, bars: BarColumns) -> Iterator[tuple[str, Iterator[Events]]]:
         """Give for every handler that the strategy defines its events, step by step."""

@@ -167,6 +167,7 @@ class Coordinator:
     def _on_leave(self, message: Leave) -> Iterator[Effect]:
         self._ending.on_leave(message.actor)
         yield from self._take_signals(message.actor, self.windows, message.signals)
+        self._account.add_verdict(message)
         raw = message.actor in (self._barrier.processor, self._barrier.quality)
         self._account.check(message, raw=raw)
 

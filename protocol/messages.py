@@ -93,6 +93,31 @@ class Signal(Part, frozen=True):
     quantity: Finite
     confidence: Finite
     reason: Text
+    limit: Finite | None = None
+    """The worst price that the order may take."""
+    stop: Finite | None = None
+    """The price at which the order comes to life."""
+    good_for: Literal["session", "cancelled"] = "cancelled"
+    """How long the order waits."""
+
+
+class Verdict(Part, frozen=True):
+    """What became of one strategy's signals, in figures; money in the prices' currency."""
+
+    approved: Count
+    refused: Mapping[Label, Count]
+    """By reason code."""
+    orders: Count
+    fills: Count
+    start_equity: Finite
+    equity: Finite
+    realised: Finite
+    """Profit of all that was closed, commissions not counted."""
+    commissions: Finite
+    positions: Count
+    """Held at the end."""
+    digest: Label
+    """Of the portfolio after every step and of all fills."""
 
 
 class Figure(Part, frozen=True):
@@ -281,6 +306,8 @@ class Leave(Message, frozen=True):
     windows: Count
     bars: Count
     signals: tuple[Signal, ...]
+    verdict: Verdict | None = None
+    """Of an analysis engine."""
 
 
 # between supervisor and actors (command)
@@ -350,6 +377,8 @@ class Finished(Message, frozen=True):
     suppressed: Count
     lag_ns: Count
     """How far the clock fell behind its deadlines, at worst; 0 where there are none."""
+    verdicts: Mapping[Name, Verdict] = msgspec.field(default_factory=dict)
+    """By actor."""
 
 
 class StreamTotal(Part, frozen=True):

@@ -246,7 +246,12 @@ def test_each_window_is_acknowledged_and_the_end_answered_with_counts_that_inclu
     assert [effect.topic for effect in effects] == [topics.report("sma")] * (len(windows) + 1)
     acks = [Ack("sma", seq, ()) for seq in range(len(windows))]
     bars = sum(window.block.n for window in windows)
-    assert [effect.message for effect in effects] == [*acks, Leave("sma", len(windows), bars, ())]
+    assert [effect.message for effect in effects[:-1]] == acks
+    leave = effects[-1].message
+    assert isinstance(leave, Leave)
+    assert (leave.windows, leave.bars, leave.signals) == (len(windows), bars, ())
+    assert leave.verdict is not None
+    assert (leave.verdict.orders, leave.verdict.equity) == (0, PLAN.trading.max_buying_power)
 
 
 def test_a_signal_carries_its_step_and_goes_with_its_window() -> None:

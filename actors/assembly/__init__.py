@@ -1,7 +1,7 @@
 """The one way in: turn a plan into concrete roles with real ports.
 
 One module per role, imported only by who needs it: the loader and the recorder pay for pyarrow, an analysis
-engine for its strategy and what its indicators need, nobody else does.
+engine for its strategy and pyarrow, nobody else does.
 """
 
 from importlib import import_module

@@ -21,6 +21,9 @@ VERBS: Final = {
     "validate": Verb("actors.cli.validate:validate", "Check a configuration."),
     "data": Verb("actors.cli.data:data", "Make and inspect stored bars."),
     "logs": Verb("actors.cli.logs:logs", "Show a run's logs, merged, filtered, followed."),
+    "runs": Verb("actors.cli.results:runs_", "List the runs there are."),
+    "show": Verb("actors.cli.results:show", "Show what a run came to."),
+    "diff": Verb("actors.cli.results:diff", "Show where two runs part."),
     "schema": Verb("actors.cli.validate:schema", "Write the JSON Schema of configurations."),
 }
 

@@ -11,6 +11,7 @@ from typing import Final
 import click
 import msgspec
 
+from actors.cli.options import find_run, runs_option
 from actors.runtime.locks import is_held
 from actors.runtime.log_files import LogFolder, LogRecord, text_line
 from actors.supervisor.status import RunStatus
@@ -27,7 +28,7 @@ Filter = Callable[[LogRecord], bool]
 
 @click.command("logs")
 @click.argument("run", default="latest")
-@click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), help="Folder of all runs.")
+@runs_option
 @click.option("--actor", "actors", multiple=True, help="Only this actor; may be given several times.")
 @click.option("--level", type=click.Choice(LEVELS, case_sensitive=False), help="This level and above.")
 @click.option("--grep", "pattern", metavar="RE", help="Only messages that this regular expression matches.")
@@ -66,19 +67,6 @@ def logs(  # noqa: PLR0913 - one parameter per option of the command line
             raise SystemExit(INTERRUPTED) from None
         if folder.damaged:
             click.echo(f"{folder.damaged} damaged lines were left out.", err=True)
-
-
-def find_run(run: str, runs: Path) -> Path:
-    """Find the folder of a run by its name below `runs`, or by its path.
-
-    Raises click.UsageError that names the runs there are.
-    """
-    for folder in (runs / run, Path(run)):
-        if folder.is_dir():
-            return folder
-    found = sorted(path.name for path in runs.iterdir() if path.is_dir()) if runs.is_dir() else []
-    there = f"{runs} has: {', '.join(found[-5:])}" if found else f"{runs} has no runs; start one first"
-    raise click.UsageError(f"there is no run {run!r} ({there})")
 
 
 def follow_records(

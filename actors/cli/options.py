@@ -10,6 +10,14 @@ import click
 from actors.domain.overrides import Overrides
 
 config_argument = click.argument("config", type=click.Path(path_type=Path))
+runs_option = click.option(
+    "--runs",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    metavar="DIR",
+    show_default=True,
+    help="Folder of all runs.",
+)
 
 _OVERRIDE_OPTIONS: Final = (
     click.option("--start", metavar="DATE", help="First day, in place of the configuration's."),
@@ -46,3 +54,16 @@ def override_options(verb: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OVERRIDE_OPTIONS):
         wrapper = option(wrapper)
     return wrapper
+
+
+def find_run(run: str, runs: Path) -> Path:
+    """Find the folder of a run by its name below `runs`, or by its path.
+
+    Raises click.UsageError that names the runs there are.
+    """
+    for folder in (runs / run, Path(run)):
+        if folder.is_dir():
+            return folder
+    found = sorted(path.name for path in runs.iterdir() if path.is_dir()) if runs.is_dir() else []
+    there = f"{runs} has: {', '.join(found[-5:])}" if found else f"{runs} has no runs; start one first"
+    raise click.UsageError(f"there is no run {run!r} ({there})")

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from actors.config.fields import ExchangeGroup, Misfit, Section, Title, target_file
+from actors.config.portfolio import PortfolioConfig
 from actors.config.problems import problems_of
 from actors.config.sections import (
     BacktestConfig,
@@ -64,6 +65,7 @@ class SessionConfig(Section):
     pipeline: PipelineConfig = PipelineConfig()
     derived: DerivedConfig = DerivedConfig()
     quality: QualityConfig = QualityConfig()
+    portfolio: PortfolioConfig = PortfolioConfig()
     logging: LoggingConfig = LoggingConfig()
     _folder: Path = PrivateAttr(default=Path())
 
@@ -159,7 +161,6 @@ def _masked(value: JsonValue) -> JsonValue:
 
 def _unserved(config: SessionConfig) -> Iterator[tuple[str, str]]:
     yield from _unserved_data(config.session_data_config)
-    yield "trading_config", "signals are not checked against these limits yet"
     if config.api_config:
         yield "api_config", "not used: a backtest reads stored data only"
 

@@ -9,7 +9,16 @@ from actors.domain.roles import RoleError
 from actors.domain.session_plan import SessionPlan
 from actors.domain.tally import Tally
 from protocol.blocks import as_bars
-from protocol.messages import Finished, Leave, RawWindow, RunEnd, SealedWindow, SessionReport, Signals
+from protocol.messages import (
+    Finished,
+    Leave,
+    RawWindow,
+    RunEnd,
+    SealedWindow,
+    SessionReport,
+    Signals,
+    Verdict,
+)
 
 
 class LostInTransit(RoleError):
@@ -60,6 +69,7 @@ class Account:
         self._base = {stream.id for stream in plan.base_streams}
         self._data, self._stream, self._signals_digest = DataDigest(), StreamDigest(), SignalsDigest()
         self._signals = {spec.actor: 0 for spec in plan.strategies}
+        self._verdicts: dict[str, Verdict] = {}
         self._phase_wall_ns: dict[str, int] = {}
         self._tally = Tally(plan)
         self.windows = 0
@@ -83,6 +93,11 @@ class Account:
         """Count the signals of one actor."""
         self._signals[message.actor] += len(message.signals)
         self._signals_digest.update(message.actor, message.signals)
+
+    def add_verdict(self, leave: Leave) -> None:
+        """Keep what the trading of an analysis engine came to."""
+        if leave.verdict is not None:
+            self._verdicts[leave.actor] = leave.verdict
 
     def add_phase(self, name: str, elapsed_ns: int) -> None:
         """Add to the wall time of a phase."""
@@ -119,4 +134,5 @@ class Account:
             streams=totals,
             suppressed=self.suppressed,
             lag_ns=lag_ns,
+            verdicts=dict(self._verdicts),
         )

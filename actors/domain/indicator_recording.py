@@ -168,9 +168,8 @@ class IndicatorRecording:
             self._append(table.add(session, bars, self._board))
 
     def finish(self) -> None:
-        """Write what is left and finish the tables."""
+        """Write what is left."""
         self._append(table.take() for table in self._tables)
-        self._sink.close()
 
     def _append(self, tables: Iterable[Table]) -> None:
         for table in tables:

@@ -15,6 +15,7 @@ from actors.domain.lag import lag_ns
 from actors.domain.quality_ledger import QualityView, StreamQuality
 from actors.domain.session_plan import Session, SessionPlan, Stream
 from actors.domain.stream_bars import BarListener, SessionTotals, StreamBars
+from actors.domain.trading.matching import TradeBar
 from protocol.blocks import NO_QUALITY, QualityBlock, as_quality
 from protocol.messages import Figure, Gap, SealedWindow
 
@@ -184,6 +185,12 @@ class Market:
     def totals(self, symbol: str) -> SessionTotals:
         """Give a symbol's session volume, high and low so far."""
         return self._of_symbol(self._totals, symbol).advance(self.now)
+
+    def newest(self, symbol: str) -> TradeBar | None:
+        """Give a symbol's newest base bar, be it of a session before; None before its first."""
+        stream = self._streams[self._of_symbol(self._base, symbol)]
+        stream.advance(self.now)
+        return stream.newest()
 
     def last_update(self, symbol: str) -> int | None:
         """Give the close of a symbol's newest base bar of this session, ns UTC."""

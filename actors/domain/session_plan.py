@@ -209,12 +209,20 @@ class Rules(PlanPart, frozen=True):
 
 
 class Trading(PlanPart, frozen=True):
-    """The limits of `trading_config`."""
+    """The limits of `trading_config`, and how orders are filled."""
 
     max_buying_power: float
     max_per_trade: float
     max_per_symbol: float
     max_open_positions: int
+    initial_cash: float = 0.0
+    min_quality: float = 95.0
+    min_confidence: float = 0.0
+    fill: Literal["next_open", "close"] = "next_open"
+    volume_share: float | None = None
+    commission: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    """A model of `actors.domain.trading.costs` with its parameters."""
+    slippage: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 class ActionFile(PlanPart, frozen=True):

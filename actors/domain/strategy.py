@@ -15,6 +15,10 @@ from actors.domain.indicators import IndicatorBoard
 from actors.domain.market import Market, UnknownSymbol
 from actors.domain.quality_ledger import StreamQuality
 from actors.domain.session_plan import IndicatorSpec, Session, Stream
+from actors.domain.trading.broker import Broker
+from actors.domain.trading.desk import Decision
+from actors.domain.trading.orders import Fill, GoodFor, OpenOrder, Order, TermsError, terms_of
+from actors.domain.trading.portfolio import Holding
 from protocol.messages import Gap, Signal
 
 Action = Literal["BUY", "SELL", "CLOSE"]
@@ -44,10 +48,11 @@ class Needs:
 class Context:
     """What a strategy may read, all as of `now`, and do. One lasts for the whole run."""
 
-    def __init__(self, market: Market, indicators: IndicatorBoard) -> None:
-        """Read from these."""
+    def __init__(self, market: Market, indicators: IndicatorBoard, broker: Broker) -> None:
+        """Read from these, and trade with `broker`."""
         self._market = market
         self._indicators = indicators
+        self._broker = broker
         self._signals: list[Signal] = []
 
     @property
@@ -166,22 +171,72 @@ class Context:
         """
         return self._market.gaps(symbol)
 
-    def signal(
-        self, symbol: str, action: Action, quantity: float = 0.0, confidence: float = 1.0, reason: str = ""
-    ) -> None:
-        """Say what should be done, as of `now`.
+    @property
+    def cash(self) -> float:
+        """The portfolio's cash."""
+        return self._broker.desk.portfolio.cash
 
-        A quantity is above 0, or 0 for CLOSE, which then closes all. Raises UnknownSymbol or SignalError.
+    @property
+    def equity(self) -> float:
+        """Cash and the worth of all positions at their newest closes."""
+        return self._broker.desk.portfolio.equity
+
+    def position(self, symbol: str) -> Holding:
+        """Give what is held of a symbol; a quantity of 0 where nothing is, below 0 where it is short.
+
+        Raises UnknownSymbol.
         """
-        if symbol not in self._market.symbols:
-            raise UnknownSymbol(symbol, self._market.symbols)
+        self._check_symbol(symbol)
+        return self._broker.desk.portfolio.holding(symbol)
+
+    def orders(self, symbol: str) -> tuple[OpenOrder, ...]:
+        """List the symbol's orders that wait, in the order of placing.
+
+        Raises UnknownSymbol.
+        """
+        self._check_symbol(symbol)
+        return tuple(map(Order.as_open, self._broker.desk.open_orders(symbol)))
+
+    def cancel(self, order: int) -> bool:
+        """Cancel an order by its id; False where it does not wait any more."""
+        return self._broker.desk.cancel(order, self.now)
+
+    def signal(  # noqa: PLR0913  one argument per property of a signal
+        self,
+        symbol: str,
+        action: Action,
+        quantity: float = 0.0,
+        confidence: float = 1.0,
+        reason: str = "",
+        *,
+        limit: float | None = None,
+        stop: float | None = None,
+        good_for: GoodFor = "cancelled",
+    ) -> Decision:
+        """Say what should be done, as of `now`; it is checked and, where it passes, becomes an order.
+
+        A quantity is above 0, or 0 for CLOSE, which then closes all. `limit` and `stop` make it a limit, a
+        stop or a stop-limit order, which waits until it is cancelled or to the session's end (`good_for`).
+        Raises UnknownSymbol or SignalError.
+        """
+        self._check_symbol(symbol)
         if action not in get_args(Action):
             raise SignalError(f"action {action!r} is none of {', '.join(get_args(Action))}")
         _check_amounts(action, quantity, confidence)
         if len(reason) > MAX_REASON_CHARS:
             raise SignalError(f"the reason has {len(reason)} characters, more than {MAX_REASON_CHARS}")
-        signal = Signal(self.now, symbol, action, float(quantity), float(confidence), reason)
+        try:
+            terms = terms_of(limit, stop, good_for)
+        except TermsError as error:
+            raise SignalError(str(error)) from error
+        amounts = float(quantity), float(confidence)
+        signal = Signal(self.now, symbol, action, *amounts, reason, terms.limit, terms.stop, terms.good_for)
         self._signals.append(signal)
+        return self._broker.submit(signal, terms)
+
+    def _check_symbol(self, symbol: str) -> None:
+        if symbol not in self._market.symbols:
+            raise UnknownSymbol(symbol, self._market.symbols)
 
     def take_signals(self) -> tuple[Signal, ...]:
         """Hand the signals over that were given since the last call; the analysis role's business."""
@@ -224,6 +279,9 @@ class Strategy(Generic[ParamsT]):
 
     def on_session_start(self, ctx: Context) -> None:
         """Handle a session's open. `ctx.now` is the open; nothing of the session is known."""
+
+    def on_fill(self, ctx: Context, fill: Fill) -> None:
+        """Handle a fill, before anything else of the step with which it became known."""
 
     def on_quality(self, ctx: Context, quality: StreamQuality) -> None:
         """Handle a change in the quality of a base stream, before the bars of the step that showed it."""

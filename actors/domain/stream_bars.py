@@ -16,6 +16,7 @@ import numpy as np
 
 from actors.domain.bar_views import BarColumns, BarSeries, Floats, Ints
 from actors.domain.session_plan import Stream
+from actors.domain.trading.matching import TradeBar
 
 _FIRST_CAPACITY: Final = 64
 """Bars that a stream's arrays have room for at first; they double."""
@@ -53,6 +54,8 @@ class StreamBars:
         self._history: BarSeries | None = None
         self.listeners: list[BarListener] = []
         self.count = 0
+        self._last_of_before: TradeBar | None = None
+        """The newest bar of the sessions before this one."""
 
     def offer(self, window: BarColumns) -> None:
         """Lay the stream's bars of a window ready."""
@@ -81,8 +84,16 @@ class StreamBars:
         """The newest bar's close stamp; None before the session's first."""
         return int(self._known.close_ts[self.count - 1]) if self.count else None
 
+    def newest(self) -> TradeBar | None:
+        """Give the newest bar that is known, be it of a session before; None before the stream's first."""
+        if not self.count:
+            return self._last_of_before
+        floats = self._known.floats[:, self.count - 1].tolist()
+        return TradeBar(int(self._known.close_ts[self.count - 1]), *floats)
+
     def start_session(self) -> None:
         """Let the session's bars join the history; its oldest session drops out. Tell the listeners."""
+        self._last_of_before = self.newest()
         if self._stream.history_sessions:
             known = self._known
             past = BarColumns(known.ints[:, : self.count].copy(), known.floats[:, : self.count].copy())

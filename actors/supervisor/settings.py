@@ -46,11 +46,18 @@ def rules(config: SessionConfig) -> Rules:
 
 
 def trading(config: SessionConfig) -> Trading:
-    """Give the limits that signals are checked against."""
-    limits = config.trading_config
+    """Give the limits that signals are checked against, and how orders are filled."""
+    limits, portfolio = config.trading_config, config.portfolio
     return Trading(
         max_buying_power=limits.max_buying_power,
         max_per_trade=limits.max_per_trade,
         max_per_symbol=limits.max_per_symbol,
         max_open_positions=limits.max_open_positions,
+        initial_cash=portfolio.initial_cash or limits.max_buying_power,
+        min_quality=portfolio.min_quality,
+        min_confidence=portfolio.min_confidence,
+        fill=portfolio.fill,
+        volume_share=portfolio.volume_share,
+        commission=portfolio.commission.model_dump(),
+        slippage=portfolio.slippage.model_dump(),
     )

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from actors.domain.grid import event_times
 from actors.domain.intervals import NS_PER_S, Interval
 from actors.domain.quality_ledger import rounded_score
@@ -13,7 +15,7 @@ from actors.domain.session_plan import Session, SessionPlan, Stream
 from actors.domain.split_suspicion import ADVICE
 from actors.supervisor.split_findings import SuspectedSplit
 from actors.supervisor.wording import listed
-from protocol.messages import Finished, StreamTotal
+from protocol.messages import Finished, StreamTotal, Verdict
 
 SUMMARY_VERSION: Final = 1
 SPLITS_NAMED: Final = 10
@@ -70,6 +72,7 @@ def build_summary(plan: SessionPlan, finished: Finished | None, outcome: Outcome
         "sessions": [_session(plan, session, outcome.sessions_done) for session in plan.sessions],
         **_market_figures(plan, finished),
         "signals": _signals(plan, finished),
+        "results": _results(plan, finished),
         "digest": _digests(finished),
         "wall_s": _wall(finished, outcome.wall_s),
         "bars_per_s": _rate(finished, outcome.wall_s),
@@ -155,6 +158,20 @@ def _signals(plan: SessionPlan, finished: Finished | None) -> Json:
             spec.name: by_actor.get(spec.actor, 0) if finished else None for spec in plan.strategies
         },
     }
+
+
+def _results(plan: SessionPlan, finished: Finished | None) -> Json:
+    """Say by strategy what its trading came to; null where it never said."""
+    verdicts = finished.verdicts if finished else {}
+    return {
+        spec.name: _result(verdicts[spec.actor]) if spec.actor in verdicts else None
+        for spec in plan.strategies
+    }
+
+
+def _result(verdict: Verdict) -> Json:
+    gain = verdict.equity / verdict.start_equity - 1 if verdict.start_equity else None
+    return {**msgspec.to_builtins(msgspec.structs.asdict(verdict)), "total_return": gain}
 
 
 def _digests(finished: Finished | None) -> Json:

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from actors.cli.logs import find_run, follow_records, logs
+from actors.cli.logs import follow_records, logs
+from actors.cli.options import find_run
 from actors.runtime.log_files import LogFolder
 from actors.runtime.logs import ActorLog
 from actors.supervisor.status import RunState, RunStatus

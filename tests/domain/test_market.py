@@ -22,6 +22,8 @@ from actors.domain.session_plan import (
     Trading,
 )
 from actors.domain.strategy import Context
+from actors.domain.trading.broker import Broker
+from actors.domain.trading.opening import open_desk
 from protocol.blocks import (
     BAR_DTYPE,
     QUALITY_DTYPE,
@@ -212,7 +214,7 @@ def check_everything(ctx: Context, oracle: Oracle, tape: Tape, rng: np.random.Ge
 
 
 def reader(market: Market) -> Context:
-    return Context(market, IndicatorBoard(market, [SMA]))
+    return Context(market, IndicatorBoard(market, [SMA]), Broker(open_desk(PLAN.trading), market))
 
 
 def all_tapes(seed: int) -> list[Tape]:

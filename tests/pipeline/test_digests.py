@@ -38,5 +38,6 @@ def test_neither_window_nor_credit_nor_speed_nor_processes_change_digests_or_tab
     ended = run(EXAMPLE, *options.split())
     assert ended.exit_code == 0, ended.stderr
     assert ended.summary["digest"] == example.summary["digest"]
+    assert ended.summary["results"] == example.summary["results"]
     assert tables(ended) == tables(example)
     assert indicator_files(ended) == indicator_files(example) != {}

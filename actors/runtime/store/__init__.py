@@ -3,6 +3,7 @@
 from actors.runtime.store.catalog import Catalog
 from actors.runtime.store.defect_table import RecordedDefect, recorded_defects
 from actors.runtime.store.holdings import StreamHolding, stored_holdings
+from actors.runtime.store.run_tables import read_stream, read_table, table_names
 from actors.runtime.store.tables import ParquetTables
 from actors.runtime.store.writing import remove_partials, write_bars
 
@@ -11,8 +12,11 @@ __all__ = [
     "ParquetTables",
     "RecordedDefect",
     "StreamHolding",
+    "read_stream",
+    "read_table",
     "recorded_defects",
     "remove_partials",
     "stored_holdings",
+    "table_names",
     "write_bars",
 ]

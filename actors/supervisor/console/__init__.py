@@ -6,6 +6,7 @@ This package is the only one that imports rich. All of it is drawn in the superv
 from actors.supervisor.console.layout import open_console
 from actors.supervisor.console.plan import print_plan, render_plan
 from actors.supervisor.console.progress import QuietScreen, Screen
+from actors.supervisor.console.runs import print_comparison, print_runs, render_comparison, run_row
 from actors.supervisor.console.stored_data import print_check, print_holdings
 from actors.supervisor.console.summary import print_summary, render_summary
 
@@ -14,9 +15,13 @@ __all__ = [
     "Screen",
     "open_console",
     "print_check",
+    "print_comparison",
     "print_holdings",
     "print_plan",
+    "print_runs",
     "print_summary",
+    "render_comparison",
     "render_plan",
     "render_summary",
+    "run_row",
 ]

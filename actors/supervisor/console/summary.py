@@ -202,6 +202,9 @@ def _figures(summary: Summary) -> Iterator[tuple[str, Cell]]:
     if suppressed := summary.get("suppressed_derived"):
         yield "suppressed", f"{plural(suppressed, 'derived bar')} below derived.min_coverage"
     yield "signals", _signals(nested(summary, "signals"))
+    for name, result in nested(summary, "results").items():
+        if isinstance(result, Mapping) and (result.get("orders") or result.get("refused")):
+            yield clean(name), _result(result)
     yield "wall time", _wall(nested(summary, "wall_s"))
     yield "speed", f"{short(summary.get('bars_per_s'))} bars/s"
     yield "peak memory", _memory(nested(summary, "peak_rss_bytes"))
@@ -234,6 +237,21 @@ def _per_symbol(counts: Mapping[str, int | None]) -> str:
 def _signals(signals: Summary) -> str:
     by_strategy = ", ".join(f"{clean(name)} {count(n)}" for name, n in nested(signals, "by_strategy").items())
     return count(signals.get("emitted")) + (f" ({by_strategy})" if by_strategy else "")
+
+
+def _result(result: Summary) -> str:
+    """Write what a strategy's trading came to in one line."""
+    refused = ", ".join(f"{clean(code)} {count(n)}" for code, n in nested(result, "refused").items())
+    gain = result.get("total_return")
+    return ", ".join(
+        [
+            f"{count(result.get('approved'))} approved",
+            *([f"refused: {refused}"] if refused else []),
+            f"{count(result.get('fills'))} fills",
+            f"equity {result.get('equity', 0.0):,.2f}" + (f" ({gain:+.2%})" if gain is not None else ""),
+            f"commissions {result.get('commissions', 0.0):,.2f}",
+        ]
+    )
 
 
 def _wall(wall_s: Summary) -> str:
