@@ -57,6 +57,7 @@ DEFECT_COLUMNS: Final = {
     "file",
     "row",
     "detail",
+    "rows",
 }
 COLUMNS: Final = {
     "steps": {"session", "event_ts", "bars", "derived"},
