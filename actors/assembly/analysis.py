@@ -1,6 +1,5 @@
 """Build an analysis engine, with its strategy and the Parquet tables of its indicators and trades."""
 
-
 from actors.analysis import Analysis
 from actors.assembly.places import ActorSpec
 from actors.domain.session_plan import SessionPlan

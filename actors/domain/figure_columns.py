@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from actors.domain.clock_grid import regular_minutes
 from actors.domain.local_time import clock_text
-from actors.domain.ports import Columns
+from actors.domain.ports import Columns, Sparse
 from actors.domain.session_plan import Session, SessionPlan
 from protocol.blocks import as_floats
 from protocol.messages import Figure
@@ -30,7 +30,7 @@ def figure_rows(figures: Iterable[Figure]) -> int:
 
 
 def figure_columns(plan: SessionPlan, sessions: Sequence[SessionFigures]) -> Columns:
-    """Give a row for every value, and one for every indicator that has none: NaN and the reason."""
+    """Give a row for every value, and one for every indicator that has none: null and the reason."""
     figures = [figure for entry in sessions for figure in entry.figures]
     rows = [max(1, figure.values.n) for figure in figures]
     dates = [entry.session.date for entry in sessions]
@@ -40,7 +40,7 @@ def figure_columns(plan: SessionPlan, sessions: Sequence[SessionFigures]) -> Col
         "indicator": _repeated([figure.key for figure in figures], rows),
         "field": _joined(map(_fields, figures)),
         "minute": _joined(_minutes(plan, sessions)),
-        "value": np.concatenate([np.empty(0), *map(_values, figures)]),
+        "value": Sparse(np.concatenate([np.empty(0), *map(_values, figures)])),
         "reason": _shared([figure.reason for figure in figures], rows),
     }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import Any, Protocol
 
 import numpy as np
@@ -45,6 +46,9 @@ class Sparse:
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def __iter__(self) -> Iterator[float | None]:
+        return (None if isnan(number) else number for number in self.numbers.tolist())
 
 
 Columns = Mapping[str, Sequence[Any] | npt.NDArray[Any] | Sparse]

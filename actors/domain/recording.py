@@ -13,7 +13,7 @@ from msgspec import structs
 
 from actors.domain.bar_shelves import BarShelves, Table
 from actors.domain.figure_columns import SessionFigures, figure_columns, figure_rows
-from actors.domain.ports import Columns
+from actors.domain.ports import Columns, Sparse
 from actors.domain.session_plan import SessionPlan
 from protocol.blocks import BAR_DTYPE, NO_BARS, QUALITY_DTYPE, Bars
 from protocol.messages import Defect, Gap, SealedWindow, Signal, Signals
@@ -216,6 +216,9 @@ def signal_columns(labels: Labels, signals: Sequence[tuple[int, str, Signal]]) -
         "quantity": _floats(signal.quantity for _, _, signal in signals),
         "confidence": _floats(signal.confidence for _, _, signal in signals),
         "reason": _texts([signal.reason for _, _, signal in signals]),
+        "limit": _prices(signal.limit for _, _, signal in signals),
+        "stop": _prices(signal.stop for _, _, signal in signals),
+        "good_for": _texts([signal.good_for for _, _, signal in signals]),
     }
 
 
@@ -234,6 +237,10 @@ def _integers(values: Iterable[int]) -> Integers:
 
 def _floats(values: Iterable[float]) -> npt.NDArray[np.float64]:
     return np.fromiter(values, dtype=np.float64)
+
+
+def _prices(values: Iterable[float | None]) -> Sparse:
+    return Sparse(_floats(np.nan if value is None else value for value in values))
 
 
 def _texts(values: Sequence[str]) -> Texts:

@@ -129,14 +129,13 @@ def test_what_is_accepted_and_not_acted_on_is_warned_about(document: Document) -
         "session_data_config.gap_filler.max_retries",
         "session_data_config.gap_filler.retry_interval_seconds",
         "session_data_config.scanners",
-        "trading_config",
         "api_config",
     }
 
 
 def test_what_is_acted_on_is_not_warned_about(document: Document) -> None:
     document["session_data_config"]["gap_filler"] = {"enabled": True}
-    assert warned_about(parse_config(document)) == {"trading_config"}
+    assert warned_about(parse_config(document)) == set()
 
 
 @pytest.mark.parametrize("written", [{"period": 20}, {"params": {"period": 20}}])

@@ -191,12 +191,27 @@ def test_gaps_and_defects_name_their_stream_and_their_session() -> None:
 def test_signals_name_strategy_and_actor() -> None:
     recording = Recording(PLAN)
     signal = Signal(OPEN, "AAPL", "BUY", 10.0, 0.5, "crossed")
+    limited = Signal(OPEN, "AAPL", "BUY", 10.0, 0.5, "crossed", 9.5, None, "session")
     recording.add_signals(1, Signals("analysis-1", 0, (signal,)))
-    recording.add_signals(1, Signals("attached", 0, (signal,)))
+    recording.add_signals(1, Signals("attached", 0, (limited,)))
     columns = {table.path: table.columns for table in recording.take_tables()}["signals.parquet"]
+    at_once = (None, None, "cancelled")
     assert listed(columns, *columns) == [
-        ("2025-07-03", OPEN, "crossover", "analysis-1", "AAPL", "BUY", 10.0, 0.5, "crossed"),
-        ("2025-07-03", OPEN, "attached", "attached", "AAPL", "BUY", 10.0, 0.5, "crossed"),
+        ("2025-07-03", OPEN, "crossover", "analysis-1", "AAPL", "BUY", 10.0, 0.5, "crossed", *at_once),
+        (
+            "2025-07-03",
+            OPEN,
+            "attached",
+            "attached",
+            "AAPL",
+            "BUY",
+            10.0,
+            0.5,
+            "crossed",
+            9.5,
+            None,
+            "session",
+        ),
     ]
 
 
@@ -248,7 +263,7 @@ def test_every_value_of_a_historical_indicator_has_a_row_and_what_has_none_its_r
         ("2025-07-02", "AAPL", "high_low_1y", "high", "", 3.0, ""),
         ("2025-07-02", "AAPL", "high_low_1y", "low", "", 1.0, ""),
     ]
-    assert rows[4] == ("2025-07-02", "BRK/B", "profile", "", "19:01", 1.0, "")
+    assert rows[4] == ("2025-07-02", "BRK/B", "profile", "", "09:31", 1.0, "")
     assert rows[392] == ("2025-07-02", "BRK/B", "profile", "", "01:29", 389.0, "")
     assert np.isnan(rows[3][5])
     assert np.isnan(rows[393][5])

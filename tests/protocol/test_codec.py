@@ -82,6 +82,8 @@ STRATEGIES: dict[type[msgspec.inspect.Type], Callable[[Any], st.SearchStrategy[A
     msgspec.inspect.VarTupleType: tuple_of,
     msgspec.inspect.DictType: mapping_of,
     msgspec.inspect.StructType: struct_of,
+    msgspec.inspect.NoneType: lambda _: st.none(),
+    msgspec.inspect.UnionType: lambda info: st.one_of([value_of(each) for each in info.types]),
 }
 
 

@@ -243,7 +243,7 @@ def test_a_client_that_follows_the_document_reads_the_example_with_struct_and_me
     body = rest[32:]
     assert topic == b"report/analysis"
     assert numbers == {"version": 1, "run": 7, "length": len(body), "sequence": 42}
-    signal = [1_751_463_300_000_000_000, "AAPL", "BUY", 100.0, 0.8, "cross"]
+    signal = [1_751_463_300_000_000_000, "AAPL", "BUY", 100.0, 0.8, "cross", None, None, "cancelled"]
     assert msgspec.msgpack.decode(body) == ["Ack", "analysis", 41, [signal]]
 
 

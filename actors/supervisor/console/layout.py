@@ -54,10 +54,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Table:
     for header in headers:
         figures = header.startswith(">")
         made.add_column(
-            Text(header.removeprefix(">")),
-            justify="right" if figures else "left",
-            no_wrap=figures,
-            overflow="ellipsis" if figures else "fold",
+            Text(header.removeprefix(">")), justify="right" if figures else "left", no_wrap=figures
         )
     for row in rows:
         made.add_row(*(plain(cell) for cell in row))

@@ -51,7 +51,7 @@ def _run_cells(row: Mapping[str, Any]) -> Sequence[Cell]:
     status = clean(row["status"])
     bars = row["bars"]
     return (
-        clean(row["run"], 80),
+        Text(clean(row["run"], 80), overflow="fold"),
         Text(status, style=STATUS_STYLES.get(status, "")),
         count(row["sessions"]),
         DASH if bars is None else compact(bars),
