@@ -11,12 +11,14 @@ from pydantic.fields import FieldInfo
 
 from actors.config import sections
 from actors.config.fields import Section
+from actors.config.portfolio import PortfolioConfig
 from actors.config.session import SessionConfig
+from actors.domain.trading.costs import CostModel
 
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 MODELS: Final = {
     model.__name__: model
-    for model in (SessionConfig, *vars(sections).values())
+    for model in (SessionConfig, PortfolioConfig, *vars(sections).values())
     if isinstance(model, type) and issubclass(model, Section) and model is not Section
 }
 TABLE: Final = re.compile(r"<!-- model: (\w+) -->\n\|.*\n\|[-|]+\n((?:\|.*\n)+)")
@@ -33,6 +35,8 @@ def written(field: FieldInfo) -> str:
     """Write a default as the page does."""
     if field.is_required():
         return "required"
+    if isinstance(field.default, CostModel):
+        return f"`{field.default.model_dump_json()}`"
     if isinstance(field.default, BaseModel):
         return "all defaults"
     return f"`{json.dumps(field.default)}`"

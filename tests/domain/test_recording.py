@@ -264,9 +264,9 @@ def test_every_value_of_a_historical_indicator_has_a_row_and_what_has_none_its_r
         ("2025-07-02", "AAPL", "high_low_1y", "low", "", 1.0, ""),
     ]
     assert rows[4] == ("2025-07-02", "BRK/B", "profile", "", "09:31", 1.0, "")
-    assert rows[392] == ("2025-07-02", "BRK/B", "profile", "", "01:29", 389.0, "")
-    assert np.isnan(rows[3][5])
-    assert np.isnan(rows[393][5])
+    assert rows[392] == ("2025-07-02", "BRK/B", "profile", "", "15:59", 389.0, "")
+    assert rows[3][5] is None
+    assert rows[393][5] is None
     assert rows[393][:5] == ("2025-07-02", "AAPL", "profile", "", "")
     assert rows[393][6] == "needs 2 sessions, history has 1"
     assert rows[394][0] == "2025-07-03"

@@ -250,7 +250,7 @@ def flow_lines(folder: Path) -> list[str]:
 
 def test_a_run_leaves_a_symbol_out_of_a_session_and_of_every_count(tmp_path: Path, catalog: Path) -> None:
     summary, folder = run(configuration(tmp_path, catalog, "skip"))
-    whole = {"expected": 990, "delivered": 990, "missing": 0, "duplicates": 0, "rejected": 0}
+    whole = {"expected": 990, "delivered": 990, "missing": 0, "duplicates": 0, "rejected": 0, "filled": 0}
     assert summary["bars"] == {"AAPL": whole, "RIVN": whole | {"expected": 780, "delivered": 780}}
     assert summary["quality"] == {"AAPL": 100.0, "RIVN": 100.0}
     assert summary["derived"] == {"5m": {"AAPL": 198, "RIVN": 156}}

@@ -140,6 +140,7 @@ def assert_same(catalog: Path, folder: Path, start: date, end: date, calendars: 
             "missing": counted["missing"],
             "duplicates": counted["duplicate_same"] + counted["duplicate_conflict"],
             "rejected": counted["off_grid"] + counted["outside_session"] + counted["bad_ohlc"],
+            "filled": 0,
         }
         assert summary["quality"][symbol] == totals.rounded_score
         assert summary["gaps"][symbol] == totals.gaps
