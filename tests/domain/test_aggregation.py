@@ -127,38 +127,64 @@ def derived_row(stream: Stream, bounds: tuple[int, int, bool], members: list[Row
     return (stream.id, *counts, *bounds[:2], members[0][6], high, low, members[-1][9], volume)
 
 
+Shape = tuple[tuple[int, int], ...]
+"""Minutes of a session's parts."""
 TWO_BASES = plan_of(
     {"AAA": "1m", "BBB": "1m", "CCC": "5m"},
     {"AAA": ("5m", "15m", "1h", "1d"), "BBB": ("5m", "7m", "1d"), "CCC": ("15m", "1h", "1d")},
 )
 US = plan_of({"AAA": "1m"}, {"AAA": ("5m", "1h", "1d")})
+SECONDS = plan_of({"AAA": "1s"}, {"AAA": ("7s", "1m", "4m", "1d")})
+HOURS = plan_of({"BBB": "1h"}, {"BBB": ("2h", "4h", "1d")})
+SHORT = ((0, 5), (7, 9))
+"""Minutes of a session that is short enough for seconds."""
 
 
-@settings(max_examples=20, deadline=None)
-@given(
-    parts=st.lists(st.sampled_from([FULL, HALF, LUNCH]), min_size=1, max_size=2),
-    presence=st.lists(st.sampled_from([0.0, 0.02, 0.5, 0.98, 1.0]), min_size=1, max_size=3),
-    size=st.sampled_from([1, 7, 60, 1000]),
-    pending_rows=st.sampled_from([0, 20, PENDING_ROWS]),
-    seed=st.integers(0, 2**32 - 1),
-)
-def test_any_cut_into_windows_gives_the_bars_of_the_batch_bit_by_bit_each_once_and_not_before_its_close(
-    parts: list[tuple[tuple[int, int], ...]], presence: list[float], size: int, pending_rows: int, seed: int
+presences = st.lists(st.sampled_from([0.0, 0.02, 0.5, 0.98, 1.0]), min_size=1, max_size=3)
+seeds = st.integers(0, 2**32 - 1)
+
+
+def check_every_session(
+    plan: SessionPlan, parts: list[Shape], presence: list[float], size: int, pending_rows: int, seed: int
 ) -> None:
-    aggregation = Aggregation(TWO_BASES, pending_rows)
+    """Fold window by window, and compare with the batch."""
+    aggregation = Aggregation(plan, pending_rows)
     for index, hours in enumerate(parts):
         session = session_of(hours, index)
-        bars = base_bars(TWO_BASES, session, presence, seed + index)
+        bars = base_bars(plan, session, presence, seed + index)
         aggregation.start_session(session)
         rows: list[Row] = []
         before = session.open_ns
-        for window, now_ns in windows_of(TWO_BASES, session, bars, size, seed):
+        for window, now_ns in windows_of(plan, session, bars, size, seed):
             folded = aggregation.fold(window, now_ns)
             assert ((folded.bars["close_ts"] > before) & (folded.bars["close_ts"] <= now_ns)).all()
             assert folded.suppressed == 0
             rows += folded.bars.tolist()
             before = now_ns
-        assert rows == batch(TWO_BASES, session, bars)
+        assert rows == batch(plan, session, bars)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    parts=st.lists(st.sampled_from([FULL, HALF, LUNCH]), min_size=1, max_size=2),
+    presence=presences,
+    size=st.sampled_from([1, 7, 60, 1000]),
+    pending_rows=st.sampled_from([0, 20, PENDING_ROWS]),
+    seed=seeds,
+)
+def test_any_cut_into_windows_gives_the_bars_of_the_batch_bit_by_bit_each_once_and_not_before_its_close(
+    parts: list[Shape], presence: list[float], size: int, pending_rows: int, seed: int
+) -> None:
+    check_every_session(TWO_BASES, parts, presence, size, pending_rows, seed)
+
+
+@settings(max_examples=8, deadline=None)
+@given(presence=presences, size=st.sampled_from([7, 300]), seed=seeds)
+def test_bars_are_folded_from_seconds_and_from_hours_alike(
+    presence: list[float], size: int, seed: int
+) -> None:
+    check_every_session(SECONDS, [SHORT], presence, size, 20, seed)
+    check_every_session(HOURS, [FULL, LUNCH], presence, size, 20, seed)
 
 
 @settings(max_examples=15, deadline=None)
