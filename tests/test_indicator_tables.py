@@ -173,7 +173,10 @@ def test_files_do_not_depend_on_how_windows_are_cut(tmp_path: Path) -> None:
     for name, places in cuts.items():
         record(tmp_path / name, windows_of(1, places), Diary())
     whole, *others = (files_below(tmp_path / name) for name in cuts)
-    assert list(whole) == ["indicators/mine/1m.parquet", "indicators/mine/5m.parquet"]
+    assert [name for name in whole if name.startswith("indicators")] == [
+        "indicators/mine/1m.parquet",
+        "indicators/mine/5m.parquet",
+    ]
     assert all(other == whole for other in others)
 
 
@@ -184,7 +187,7 @@ def test_nothing_bears_its_name_before_the_end_of_the_run(tmp_path: Path) -> Non
         role.on_message(window)
         assert list(tmp_path.rglob("*.parquet")) == []
     role.on_message(RunEnd(0, "", ""))
-    assert len(list(tmp_path.rglob("*.parquet"))) == 2
+    assert len(list((tmp_path / "indicators").rglob("*.parquet"))) == 2
 
 
 def test_a_run_that_is_interrupted_has_the_values_so_far(tmp_path: Path) -> None:
@@ -215,4 +218,4 @@ def test_without_indicators_or_with_the_setting_off_nothing_is_written(
             return Needs(indicators=specs)
 
     record(tmp_path, windows_of(0, set()), Needy(StrategyParams()), plan)
-    assert list(tmp_path.iterdir()) == []
+    assert not (tmp_path / "indicators").exists()

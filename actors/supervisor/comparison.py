@@ -109,12 +109,19 @@ def _row(columns: Mapping[str, Column], row: int) -> Mapping[str, Any] | None:
     return {name: values[row : row + 1].tolist()[0] for name, values in columns.items()}
 
 
+def _differ(first: Column, second: Column) -> Column:
+    """Mark where two columns are not the same; no number is the same as no number."""
+    both_numbers = first.dtype.kind == second.dtype.kind == "f"
+    nothing = np.isnan(first) & np.isnan(second) if both_numbers else np.False_
+    return np.asarray((first != second) & ~nothing)
+
+
 def _first_unequal(first: Sequence[Column], second: Sequence[Column]) -> int | None:
     """Find the first row that is not the same in both, or that only one has."""
     shared = min(len(first[0]), len(second[0]))
     unequal = np.zeros(shared, dtype=np.bool_)
     for one, other in zip(first, second, strict=True):
-        unequal |= one[:shared] != other[:shared]
+        unequal |= _differ(one[:shared], other[:shared])
     if unequal.any():
         return int(np.argmax(unequal))
     return None if len(first[0]) == len(second[0]) else shared

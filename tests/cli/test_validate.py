@@ -36,7 +36,15 @@ def test_a_good_configuration_is_valid() -> None:
     result = sessionflow("validate", EXAMPLE)
     assert result.exit_code == ExitCode.DONE
     assert result.stdout.endswith("example_session.json: valid\n")
-    assert "warning: trading_config:" in result.stdout
+
+
+def test_what_is_not_acted_on_is_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "scanner.json"
+    text = EXAMPLE.read_text(encoding="utf-8").replace('"strategies"', '"scanners": ["gap_up"], "strategies"')
+    path.write_text(text.replace('"../data"', f'"{EXAMPLE.parents[1] / "data"}"'), encoding="utf-8")
+    result = sessionflow("validate", path)
+    assert result.exit_code == ExitCode.DONE
+    assert "warning: session_data_config.scanners:" in result.stdout
 
 
 def test_a_bad_configuration_gives_every_problem_and_no_traceback(misspelt: Path) -> None:

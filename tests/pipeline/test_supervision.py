@@ -237,8 +237,8 @@ def test_an_interrupt_of_a_paced_run_in_one_process_does_not_wait_for_the_next_s
 def test_a_place_that_can_no_longer_be_written_ends_the_run_with_the_name_of_who_found_out(
     launch: Launcher, configure: Configure, place: str, actor: str, inline: tuple[str, ...]
 ) -> None:
-    own_tables = {"session_data_config": {"indicators": {"tables": actor != "recorder"}}}
-    config = configure(SLOW, {"backtest_config": {"speed_multiplier": 20_000}}, own_tables)
+    idle = {"session_data_config": {"strategies": []}} if actor == "recorder" else {}
+    config = configure(SLOW, {"backtest_config": {"speed_multiplier": 20_000}}, idle)
     launched = launch(config, *inline)
     launched.wait_streaming()
     broken = launched.runs / "latest" / place

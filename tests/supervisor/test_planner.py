@@ -21,7 +21,7 @@ from actors.domain.errors import ConfigError, DataError
 from actors.domain.grid import expected_opens
 from actors.domain.intervals import Interval
 from actors.domain.screening import StoredRows
-from actors.domain.session_plan import SessionPlan
+from actors.domain.session_plan import SessionPlan, Trading
 from actors.runtime.calendars import Calendars
 from actors.supervisor.planner import make_plan, portable
 
@@ -435,6 +435,7 @@ def test_settings_reach_the_plan(bars: MemoryBars, calendars: Calendars) -> None
         "derived": {"min_coverage": 0.5},
         "quality": {"jump_ratio": 1.5},
         "logging": {"steps": False, "level": "DEBUG"},
+        "portfolio": {"initial_cash": 500, "fill": "close", "commission": {"model": "fixed", "amount": 1}},
     }
 
     plan = plan_of(written, bars, calendars)
@@ -444,8 +445,13 @@ def test_settings_reach_the_plan(bars: MemoryBars, calendars: Calendars) -> None
     assert not plan.rules.history_quality_enabled
     assert (plan.log_steps, plan.log_level) == (False, "DEBUG")
     assert not plan.indicator_tables
-    assert msgspec.structs.astuple(plan.trading) == (1000.0, 100.0, 200.0, 2)
-    assert any(warning.startswith("trading_config:") for warning in plan.warnings)
+    assert plan.trading == Trading(
+        *(1000.0, 100.0, 200.0, 2),
+        initial_cash=500.0,
+        fill="close",
+        commission={"model": "fixed", "amount": 1.0},
+        slippage={"model": "none"},
+    )
 
 
 def test_a_portable_plan_names_no_place_on_this_machine(

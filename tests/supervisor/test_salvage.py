@@ -98,12 +98,16 @@ def replace_spec(plan: SessionPlan, target: str) -> SessionPlan:
     )
 
 
+OWN = ("indicators", "trading")
+"""What engines write themselves."""
+
+
 def tables_of(places: RunPlaces) -> Tables:
-    """Read what a recorder makes: all tables but those of indicators."""
+    """Read what a recorder makes: all tables but those that engines write."""
     paths = sorted(path for path in places.tables.rglob("*") if path.is_file())
     assert all(path.suffix == ".parquet" for path in paths)
     named = {path.relative_to(places.tables): path for path in paths}
-    return {str(name): pq.read_table(path) for name, path in named.items() if name.parts[0] != "indicators"}
+    return {str(name): pq.read_table(path) for name, path in named.items() if name.parts[0] not in OWN}
 
 
 def with_journal_of(past: Past, folder: Path, spoil: Callable[[Path], None] = lambda _: None) -> RunPlaces:
