@@ -83,7 +83,7 @@
     const axis = { stroke: colour("soft"), font: `12px ${font()}`, grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
     const names = data.equity.lines.map((line) => line.strategy);
     const options = {
-      width: widthOf(place), height, cursor: { sync: { key: "equity" }, y: false, points: { size: 6 } },
+      width: widthOf(place), height: printing ? 0.7 * height : height, cursor: { sync: { key: "equity" }, y: false, points: { size: 6 } },
       legend: { live: true, markers: { width: names.length > 1 ? 2 : 0 } },
       scales: { x: { time: false }, y: { range: filled ? (_, low) => [Math.min(low * 1.08, -1e-4), 0] : undefined } },
       axes: [
