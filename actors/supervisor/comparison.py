@@ -6,10 +6,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from actors.results import ArrowTable, Run
+from actors.supervisor.columns import Column, columns_of
 
 FIGURES: Final = ("bars", "derived", "quality", "gaps", "signals", "results", "suppressed_derived")
 """The parts of summary.json that two equal runs share."""
-Column = np.ndarray[Any, Any]
 ABSENT: Final = "(not there)"
 
 
@@ -87,20 +87,12 @@ def _first_row(name: str, first: Run, second: Run) -> Parting | None:
 
 
 def _parting(what: str, first: ArrowTable, second: ArrowTable, clock: str) -> Parting | None:
-    tables = _columns(first), _columns(second)
+    tables = columns_of(first), columns_of(second)
     row = _first_unequal(*(list(columns.values()) for columns in tables))
     if row is None:
         return None
     one, other = (_row(columns, row) for columns in tables)
     return Parting(what, min(found[clock] for found in (one, other) if found), one, other)
-
-
-def _columns(table: ArrowTable) -> dict[str, Column]:
-    """Take the columns as numpy arrays; instants as int64 ns UTC."""
-    found = {name: table[name].combine_chunks().to_numpy(zero_copy_only=False) for name in table.column_names}
-    return {
-        name: values.astype(np.int64) if name.endswith("_ts") else values for name, values in found.items()
-    }
 
 
 def _row(columns: Mapping[str, Column], row: int) -> Mapping[str, Any] | None:

@@ -1,0 +1,17 @@
+"""A run's tables as numpy columns."""
+
+from typing import Any
+
+import numpy as np
+
+from actors.results import ArrowTable
+
+Column = np.ndarray[Any, Any]
+
+
+def columns_of(table: ArrowTable) -> dict[str, Column]:
+    """Take the columns as numpy arrays; instants as int64 ns UTC."""
+    found = {name: table[name].combine_chunks().to_numpy(zero_copy_only=False) for name in table.column_names}
+    return {
+        name: values.astype(np.int64) if name.endswith("_ts") else values for name, values in found.items()
+    }
