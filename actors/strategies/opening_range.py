@@ -39,11 +39,12 @@ class OpeningRange(Strategy[OpeningRangeParams]):
         return Needs(intervals=(str(Interval.parse(self.params.interval)),))
 
     def on_session_start(self, ctx: Context) -> None:
-        """Begin a range at the open."""
+        """Begin a range at the open of regular hours."""
         self._ranges.clear()
         self._traded.clear()
-        self._ranged_until = ctx.session.open_ns + self.params.range_minutes * 60 * NS_PER_S
-        self._exit_from = ctx.session.close_ns - self.params.exit_minutes * 60 * NS_PER_S
+        self._opens, closes = ctx.session.regular[0].open_ns, ctx.session.regular[-1].close_ns
+        self._ranged_until = self._opens + self.params.range_minutes * 60 * NS_PER_S
+        self._exit_from = closes - self.params.exit_minutes * 60 * NS_PER_S
 
     def on_fill(self, ctx: Context, fill: Fill) -> None:
         """Put a stop on the other side of the range, once there is a position."""
@@ -57,6 +58,8 @@ class OpeningRange(Strategy[OpeningRangeParams]):
 
     def on_bar(self, ctx: Context, bar: Bar) -> None:
         """Widen the range, trade the break, leave before the close."""
+        if bar.close_ts <= self._opens:
+            return
         if bar.close_ts <= self._ranged_until:
             high, low = self._ranges.get(bar.symbol, (bar.high, bar.low))
             self._ranges[bar.symbol] = max(high, bar.high), min(low, bar.low)

@@ -131,7 +131,10 @@ def _ends(
 
 
 def session_hours(session: Session, timezone: str) -> str:
-    """Write the exchange-local hours, part by part; `-1` and `+1` mark the days beside the session's."""
+    """Write the exchange-local hours: regular parts, then from when to when the extended ones go.
+
+    `-1` and `+1` mark the days beside the session's.
+    """
     zone = ZoneInfo(timezone)
 
     def local(instant_ns: int) -> str:
@@ -139,11 +142,11 @@ def session_hours(session: Session, timezone: str) -> str:
         days = (moment.date() - datetime.fromisoformat(session.date).date()).days
         return moment.strftime("%H:%M") + (f"({days:+})" if days else "")
 
-    def span(part: Hours) -> str:
-        kind = "" if part.kind == "regular" else f" {part.kind}"
-        return f"{local(part.open_ns)}{DASH}{local(part.close_ns)}{kind}"
+    def span(hours: Hours | Session) -> str:
+        return f"{local(hours.open_ns)}{DASH}{local(hours.close_ns)}"
 
-    return ", ".join(map(span, session.parts))
+    regular = ", ".join(map(span, session.regular))
+    return regular if session.parts == session.regular else f"{regular}, extended {span(session)}"
 
 
 def _streams(plan: SessionPlan) -> RenderableType:

@@ -83,7 +83,7 @@ def test_extended_hours_are_named() -> None:
     )
     session = Session(0, "2025-07-02", "full", parts[0].open_ns, parts[-1].close_ns, parts, 0)
     assert session_hours(session, "America/New_York") == (
-        f"04:00{DASH}09:30 pre, 09:30{DASH}16:00, 16:00{DASH}20:00 post"
+        f"09:30{DASH}16:00, extended 04:00{DASH}20:00"
     )
 
 
