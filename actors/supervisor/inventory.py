@@ -11,7 +11,7 @@ from actors.domain.ports import BarSource
 from actors.domain.session_grid import Instants, Mask, SessionGrid
 from actors.domain.session_plan import Session, Stored, Stream
 
-_BARS_AT_ONCE: Final = 2_000_000
+_BARS_AT_ONCE: Final = 250_000
 
 
 class Inventory(NamedTuple):
