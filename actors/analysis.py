@@ -7,8 +7,8 @@
 3. A window is answered with one `Ack` that holds the signals given in it, in order. What indicators gave at
    its bars, and what became of the signals, goes to the engine's own tables, which are whole before the end
    of the run is answered.
-4. A handler that raises stops its strategy, or is logged and left at that, as its `on_error` says. What it had
-   signalled before stands. A strategy that is alone ends the run when it is stopped; beside others it is
+4. A handler that raises stops its strategy, or is logged and left at that, as its `on_error` says. What it
+   had signalled before stands. A strategy that is alone ends the run when it is stopped; beside others it is
    called no more, its open orders are cancelled, its positions are marked on, and the `Leave` says why.
 """
 

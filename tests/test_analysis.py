@@ -429,7 +429,7 @@ def test_beside_others_a_strategy_that_raises_is_stopped_and_its_engine_goes_on(
 def test_an_engine_that_was_stopped_says_as_much_of_an_error_as_a_message_can_hold() -> None:
     class Verbose(Strategy[StrategyParams]):
         def on_start(self, ctx: Context) -> None:
-            raise ValueError("x" * 100_000)
+            raise ValueError("x" * 100_000 + f"{ctx.now}")
 
     effects = play(engine(Verbose(StrategyParams()), beside=("other",)), run_windows())
     assert len(effects[-1].message.verdict.failure) == FAILURE_LENGTH
