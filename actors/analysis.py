@@ -7,8 +7,9 @@
 3. A window is answered with one `Ack` that holds the signals given in it, in order. What indicators gave at
    its bars, and what became of the signals, goes to the engine's own tables, which are whole before the end
    of the run is answered.
-4. A handler that raises ends the run, or is logged and left at that, as the strategy's `on_error` says. What
-   it had signalled before stands.
+4. A handler that raises stops its strategy, or is logged and left at that, as its `on_error` says. What it
+   had signalled before stands. A strategy that is alone ends the run when it is stopped; beside others it is
+   called no more, its open orders are cancelled, its positions are marked on, and the `Leave` says why.
 """
 
 import traceback
@@ -21,6 +22,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from actors.domain.bar_views import Bar, BarColumns, Ints, Step, StreamLayout, bar_objects
 from actors.domain.indicator_recording import NO_TABLES, IndicatorRecording
@@ -51,6 +53,10 @@ HANDLERS: Final = (
 )
 Events = Iterable[tuple[Any, ...]]
 """What a handler is called with, after the context, call by call."""
+STOPPED: Final = "the strategy was stopped"
+"""Why the orders of a strategy that raised have ended."""
+FAILURE_LENGTH: Final = 4096
+"""How many characters of an error are told to others; the log has all."""
 _ONCE: Final = ((),)
 
 
@@ -102,6 +108,8 @@ class Analysis:
         self._handlers = find_handlers(strategy, self._context)
         self._errors: list[Effect] = []
         self._started = False
+        self._stopped: tuple[str, int] | None = None
+        """What stopped the strategy, and the step."""
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
@@ -111,8 +119,8 @@ class Analysis:
     def on_message(self, message: Message) -> Iterable[Effect]:
         """Answer a sealed window with the signals given in it, and the end of the run with the final counts.
 
-        Raises StrategyError where a handler raised and the run should stop, RoleError where a window is
-        missing or repeated.
+        Raises StrategyError where a handler of the run's only strategy raised and should stop it, RoleError
+        where a window is missing or repeated.
         """
         match message:
             case SealedWindow():
@@ -180,7 +188,8 @@ class Analysis:
         self._trade_rows.finish()
         self._indicator_rows.finish()
         self._tables.close()
-        return self._account.verdict()
+        failure, failed_ts = self._stopped or ("", None)
+        return replace(self._account.verdict(), failure=failure, failed_ts=failed_ts)
 
     def _answer(self, message: Ack | Leave) -> list[Effect]:
         effects, self._errors = self._errors, []
@@ -266,22 +275,36 @@ class Analysis:
             yield ((Step(now, self._layout, ints, floats),),)
 
     def _call(self, handler: str) -> None:
-        if handler in self._handlers:
-            self._deliver(handler, _ONCE)
+        self._deliver(handler, _ONCE)
 
     def _deliver(self, name: str, events: Events) -> None:
-        handler = self._handlers[name]
+        """Call a handler, if the strategy has it and was not stopped."""
+        handler = self._handlers.get(name)
+        if handler is None:
+            return
         for event in events:
             try:
                 handler(*event)
             except (Exception, SystemExit) as error:  # noqa: BLE001  what a strategy raises is its own affair
                 self._on_error(name, error, event[0] if name == "on_bar" else None)
+                if self._stopped:
+                    return
 
     def _on_error(self, handler: str, cause: BaseException, bar: Bar | None) -> None:
         error = StrategyError(self._spec.name, handler, self._when(), bar, cause)
-        if self._spec.on_error == "stop":
+        if self._spec.on_error == "stop" and len(self._plan.strategies) <= 1:
             raise error from cause
         self._errors.append(Log("ERROR", str(error), self._market.now))
+        if self._spec.on_error == "stop":
+            self._stop(str(error)[:FAILURE_LENGTH])
+
+    def _stop(self, failure: str) -> None:
+        now = self._market.now
+        self._stopped = failure, now
+        self._handlers = {}
+        self._broker.desk.cancel_all(now, STOPPED)
+        text = f"strategy {self._spec.name} is stopped: its open orders are cancelled, the run goes on"
+        self._errors.append(Log("WARNING", text, now))
 
     def _when(self) -> str:
         instant = datetime.fromtimestamp(self._market.now // NS_PER_S, UTC)

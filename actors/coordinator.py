@@ -4,7 +4,8 @@
 2. Windows are numbered from 0 over the whole run, history first. How they are cut changes no result.
 3. After every input it advances as far as it can: seals, lands, completes phases, cuts, ends.
 4. A stop is obeyed between windows: nothing new is cut, what is in flight lands, then the run ends.
-5. The loader is at most `prefetch_sessions` sessions ahead of the one that is streaming.
+5. A member that the supervisor has given up is dropped: it is neither waited for nor heard any more.
+6. The loader is at most `prefetch_sessions` sessions ahead of the one that is streaming.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from protocol.lifecycle import PHASE_TRANSITIONS, Phase, PhaseEnd
 from protocol.messages import (
     Ack,
     Derived,
+    Drop,
     Leave,
     LoadFailed,
     LoadReport,
@@ -77,6 +79,7 @@ class Coordinator:
             Ack: self._on_ack,
             Leave: self._on_leave,
             Stop: self._on_stop,
+            Drop: self._on_drop,
         }
         self._entering: dict[Phase, _Hook] = {
             Phase.HISTORICAL_MANAGEMENT: self._enter_history,
@@ -112,6 +115,11 @@ class Coordinator:
         """Base bars cut so far, history included."""
         return self._account.base_bars
 
+    @property
+    def _clock_ts(self) -> int:
+        """The step that everyone has handled; before the first, the session's open."""
+        return self._count.last_ts or self._session.open_ns
+
     def begin(self) -> Iterator[Effect]:
         """Start the first session. Everyone has joined."""
         self._began_ns = self._now_ns
@@ -137,6 +145,8 @@ class Coordinator:
         handler = self._handlers.get(type(message))
         if handler is None:
             raise RoleError(f"the coordinator does not take {type(message).__name__}")
+        if isinstance(message, Ack | Leave) and message.actor in self._account.dropped:
+            return
         yield from handler(message)
         yield from self._advance()
 
@@ -175,6 +185,12 @@ class Coordinator:
         self._interrupted = self._interrupted or not self._over
         self._over = True
         yield Log("WARNING", f"Stopping after the windows in flight: {message.reason}")
+
+    def _on_drop(self, message: Drop) -> Iterator[Effect]:
+        self._barrier.drop(message.actor)
+        self._ending.drop(message.actor)
+        self._account.dropped[message.actor] = self._clock_ts
+        yield Log("ERROR", f"{message.actor} is dropped, the run goes on without it: {message.reason}")
 
     def _take_signals(self, actor: str, seq: int, signals: tuple[Signal, ...]) -> Iterator[Effect]:
         if signals:
@@ -338,7 +354,7 @@ class Coordinator:
         progress = Progress(
             session=self._session.index,
             phase=self._phase.value,
-            sim_ts=self._count.last_ts or self._session.open_ns,
+            sim_ts=self._clock_ts,
             bars=self._bars_before + self._count.bars,
             windows_in_flight=self._barrier.in_flight,
             waiting_for=self._barrier.waiting_for(),

@@ -118,6 +118,10 @@ class Verdict(Part, frozen=True):
     """Held at the end."""
     digest: Label
     """Of the portfolio after every step and of all fills."""
+    failure: Text = ""
+    """What stopped the strategy; empty where nothing did."""
+    failed_ts: Instant | None = None
+    """The step at which it was stopped."""
 
 
 class Figure(Part, frozen=True):
@@ -379,6 +383,8 @@ class Finished(Message, frozen=True):
     """How far the clock fell behind its deadlines, at worst; 0 where there are none."""
     verdicts: Mapping[Name, Verdict] = msgspec.field(default_factory=dict)
     """By actor."""
+    dropped: Mapping[Name, Instant] = msgspec.field(default_factory=dict)
+    """The members that were dropped, each with the step up to which all had come by then."""
 
 
 class StreamTotal(Part, frozen=True):
@@ -402,6 +408,13 @@ class Stop(Message, frozen=True):
     reason: Text
 
 
+class Drop(Message, frozen=True):
+    """Wait no more for a member that has died or hangs. From the supervisor to the coordinator."""
+
+    actor: Name
+    reason: Text
+
+
 INGEST: Final = SessionBars | LoadReport | LoadFailed
 STREAM: Final = (
     RawWindow
@@ -415,4 +428,4 @@ STREAM: Final = (
     | LoadSessions
 )
 REPORT: Final = Join | Ready | Derived | Quality | Ack | Leave
-COMMAND: Final = Hello | Connect | Attached | Heartbeat | Progress | Failed | Finished | Stop
+COMMAND: Final = Hello | Connect | Attached | Heartbeat | Progress | Failed | Finished | Stop | Drop

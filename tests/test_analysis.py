@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
-from actors.analysis import Analysis, StrategyError
+from actors.analysis import FAILURE_LENGTH, Analysis, StrategyError
 from actors.domain.bar_views import Bar, Step
 from actors.domain.quality_ledger import StreamQuality
 from actors.domain.roles import Log, RoleError, Send
@@ -120,8 +121,11 @@ def engine(
     strategy: Strategy[Any],
     on_error: Literal["stop", "skip"] = "stop",
     indicators: tuple[IndicatorSpec, ...] = (),
+    beside: tuple[str, ...] = (),
 ) -> Analysis:
-    return Analysis("sma", PLAN, strategy, StrategySpec("mine", "sma", "x:Y", {}, on_error, indicators))
+    spec = StrategySpec("mine", "sma", "x:Y", {}, on_error, indicators)
+    strategies = (spec, *(StrategySpec(name, name, "x:Y", {}) for name in beside))
+    return Analysis("sma", structs.replace(PLAN, strategies=strategies), strategy, spec)
 
 
 def play(role: Analysis, windows: Sequence[SealedWindow]) -> list[Any]:
@@ -389,6 +393,46 @@ def test_with_skip_every_error_is_logged_once_and_the_run_goes_on_with_what_was_
     assert [log.sim_ts for log in logs] == [s.event_ts for s in signals(calm) if s.symbol == "RIVN"]
     assert {log.level for log in logs} == {"ERROR"}
     assert [effect for effect in effects if not isinstance(effect, Log)] == calm
+
+
+@pytest.mark.parametrize(
+    ("handler", "when"),
+    [
+        ("on_start", "2025-07-02 09:30:00 EDT"),
+        ("on_bar", "2025-07-02 09:31:00 EDT"),
+        ("on_stop", "2025-07-03 09:40:00 EDT"),
+    ],
+)
+def test_beside_others_a_strategy_that_raises_is_stopped_and_its_engine_goes_on(
+    handler: str, when: str
+) -> None:
+    windows = run_windows(3, {2, 6})
+    effects = play(engine(Clumsy(handler), beside=("other",)), windows)
+    sent = [effect.message for effect in effects if isinstance(effect, Send)]
+    assert [message.seq for message in sent if isinstance(message, Ack)] == list(range(len(windows)))
+    leave = sent[-1]
+    assert isinstance(leave, Leave)
+    assert leave.verdict is not None
+    assert leave.verdict.failure.startswith(f"strategy mine raised in {handler} at {when}")
+    error, warning = (effect for effect in effects if isinstance(effect, Log))
+    assert (error.level, error.text, error.sim_ts) == (
+        "ERROR",
+        leave.verdict.failure,
+        leave.verdict.failed_ts,
+    )
+    assert warning.level == "WARNING"
+    calm = signals(play(engine(Clumsy("none")), windows))
+    heard = {"on_start": 0, "on_bar": [s.symbol for s in calm].index("RIVN") + 1, "on_stop": len(calm)}
+    assert signals(effects) == calm[: heard[handler]]
+
+
+def test_an_engine_that_was_stopped_says_as_much_of_an_error_as_a_message_can_hold() -> None:
+    class Verbose(Strategy[StrategyParams]):
+        def on_start(self, ctx: Context) -> None:
+            raise ValueError("x" * 100_000 + f"{ctx.now}")
+
+    effects = play(engine(Verbose(StrategyParams()), beside=("other",)), run_windows())
+    assert len(effects[-1].message.verdict.failure) == FAILURE_LENGTH
 
 
 class Needy(Strategy[StrategyParams]):

@@ -28,6 +28,7 @@ from protocol.blocks import BAR_DTYPE, BarBlock, as_times, bar_block
 from protocol.messages import (
     Ack,
     Derived,
+    Drop,
     Finished,
     Hello,
     Join,
@@ -59,14 +60,20 @@ MEMBER = "analysis-a"
 SIGNAL = Signal(OPEN, "A", "BUY", 1.0, 1.0, "")
 
 
-def plan_of(flow: Flow, history: int = 1, sessions: int = 2, rules: Rules | None = None) -> SessionPlan:
+def plan_of(
+    flow: Flow,
+    history: int = 1,
+    sessions: int = 2,
+    rules: Rules | None = None,
+    members: tuple[str, ...] = (MEMBER,),
+) -> SessionPlan:
     days = [make_session(index, LENGTH, f"day {index}") for index in range(-history, sessions)]
     streams = [
         Stream(0, "A", "1m", "STREAMED", "", None, history),
         Stream(1, "A", "5m", "GENERATED", "", 0, history),
     ]
-    member = StrategySpec("a", MEMBER, "", {})
-    return make_plan(days, streams, strategies=(member,), flow=flow, rules=rules or Rules())
+    strategies = tuple(StrategySpec(actor, actor, "", {}) for actor in members)
+    return make_plan(days, streams, strategies=strategies, flow=flow, rules=rules or Rules())
 
 
 def session_block(session: Session) -> BarBlock:
@@ -87,6 +94,7 @@ class Desk:
         self.held: deque[Message] = deque()
         self.wake_ns: int | None = None
         self._hold = tuple(hold)
+        self._members = tuple(spec.actor for spec in plan.strategies)
         self._processor = Processor("processor", plan)
         self._quality = QualityManager("quality", plan)
         self._loaded = -len(plan.history)
@@ -154,10 +162,10 @@ class Desk:
                 return [*self._from_role(self._processor, message), *self._from_role(self._quality, message)]
             case SealedWindow():
                 self._bars += message.block.n
-                return [Ack(MEMBER, message.seq, ())]
+                return [Ack(member, message.seq, ()) for member in self._members]
             case RunEnd():
                 roles = [*self._from_role(self._processor, message), *self._from_role(self._quality, message)]
-                return [*roles, Leave(MEMBER, message.windows, self._bars, ())]
+                return [*roles, *(Leave(name, message.windows, self._bars, ()) for name in self._members)]
             case StreamClosed():
                 return [Leave("recorder", len(self.sent(SealedWindow)), self._bars, ())]
         return []
@@ -355,6 +363,59 @@ def test_an_answer_out_of_turn_is_an_error() -> None:
     later = [message for message in desk.held if isinstance(message, Derived)][1]
     with pytest.raises(OutOfTurn, match="processor answered window 1 where 0 was due"):
         desk.say(later)
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 60), st.integers(0, 2), st.integers(1, 4))
+def test_whenever_a_member_is_dropped_the_run_comes_to_the_same_end_without_it(
+    dropped_after: int, goes: int, credit: int
+) -> None:
+    members = ("analysis-a", "analysis-b", "analysis-c")
+    flow = Flow(window_steps=1, credit=credit)
+    desk = Desk(plan_of(flow, members=members), hold=[Ack, Leave]).begin()
+    dies, heard = members[goes], 0
+    for turn in range(10_000):
+        if turn == dropped_after:
+            desk.say(Drop(dies, "killed"))
+        if not desk.held:
+            break
+        message = desk.held.popleft()
+        if getattr(message, "actor", "") == dies and isinstance(message, Ack):
+            message = Ack(dies, message.seq, (SIGNAL,))
+            heard += turn < dropped_after
+        desk.say(message)
+    (finished,), (whole,) = desk.sent(Finished), Desk(plan_of(flow)).begin().sent(Finished)
+    assert desk.is_done
+    assert (finished.data_digest, finished.stream_digest) == (whole.data_digest, whole.stream_digest)
+    assert finished.interrupted is False
+    assert (list(finished.dropped), finished.signals[dies]) == ([dies], heard)
+    assert len(desk.sent(Signals)) == heard
+
+
+def test_a_dropped_member_is_named_with_the_step_that_all_had_handled() -> None:
+    flow = Flow(window_steps=1, credit=1)
+    desk = Desk(plan_of(flow, history=0, members=(MEMBER, "analysis-b")), hold=[Ack]).begin()
+    for _ in range(7):
+        desk.say(desk.held.popleft())
+    desk.say(Drop("analysis-b", "analysis-b was killed by signal 9"))
+    assert (
+        "analysis-b is dropped, the run goes on without it: analysis-b was killed by signal 9" in desk.lines
+    )
+    desk.release()
+    assert desk.sent(Finished)[0].dropped == {"analysis-b": OPEN + 3 * MINUTE}
+
+
+def test_a_drop_that_comes_after_the_verdict_changes_nothing() -> None:
+    desk = Desk(plan_of(Flow(), history=0, members=(MEMBER, "analysis-b"))).begin()
+    assert desk.is_done
+    desk.say(Drop(MEMBER, "killed"))
+    assert len(desk.sent(Finished)) == len(desk.sent(StreamClosed)) == 1
+
+
+def test_who_is_no_member_cannot_be_dropped() -> None:
+    desk = Desk(plan_of(Flow(), history=0), hold=[Ack]).begin()
+    with pytest.raises(RoleError, match="loader cannot be dropped"):
+        desk.say(Drop("loader", "killed"))
 
 
 @pytest.mark.parametrize("message", [Hello("loader", 1), Join("x", "x", member=False), Ready("x", 1)])

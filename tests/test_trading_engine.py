@@ -11,11 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
-from actors.analysis import Analysis
+from actors.analysis import STOPPED, Analysis
 from actors.domain.bar_views import Bar, Step
 from actors.domain.roles import Send
-from actors.domain.session_plan import Session, StrategySpec, Stream, Trading
+from actors.domain.session_plan import Session, SessionPlan, StrategySpec, Stream, Trading
 from actors.domain.strategy import Action, Context, SignalError, Strategy, StrategyParams
 from actors.domain.trading.orders import Fill
 from actors.runtime.store import ParquetTables
@@ -119,11 +120,30 @@ class ByStep(Trader):
             self.trade(ctx, ctx.symbols[index], close)
 
 
-def play(strategy: Strategy[Any], windows: list[SealedWindow]) -> tuple[Verdict, Tables]:
+class Breaking(ByBar):
+    """Trade some bars, then raise."""
+
+    def __init__(self, bars: int) -> None:
+        super().__init__()
+        self.bars = bars
+        self.broke_at = 0
+
+    def on_bar(self, ctx: Context, bar: Bar) -> None:
+        assert not self.broke_at
+        super().on_bar(ctx, bar)
+        self.bars -= 1
+        if self.bars == 0:
+            self.broke_at = ctx.now
+            raise RuntimeError("enough")
+
+
+def play(
+    strategy: Strategy[Any], windows: list[SealedWindow], plan: SessionPlan = PLAN
+) -> tuple[Verdict, Tables]:
     with TemporaryDirectory() as folder:
         sink = ParquetTables(Path(folder))
         role = Analysis(
-            "analysis-mine", PLAN, strategy, StrategySpec("mine", "analysis-mine", "x:Y", {}), sink
+            "analysis-mine", plan, strategy, StrategySpec("mine", "analysis-mine", "x:Y", {}), sink
         )
         last = None
         for message in (*windows, RunEnd(0, "", "")):
@@ -193,6 +213,54 @@ def test_the_tables_tell_the_same_story_as_the_fills_and_the_verdict(seed: int, 
         verdict.approved,
         sum(verdict.refused.values()),
     )
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 10**6), cuts=Cuts, bars=st.integers(1, 40))
+def test_a_strategy_that_raises_beside_others_trades_no_more_and_its_positions_are_marked_on(
+    seed: int, cuts: set[int], bars: int
+) -> None:
+    strategy = Breaking(bars)
+    specs = tuple(StrategySpec(name, f"analysis-{name}", "x:Y", {}) for name in ("mine", "other"))
+    plan = structs.replace(PLAN, strategies=specs)
+    verdict, tables = play(strategy, windows_of(seed, cuts), plan)
+    assert play(Breaking(bars), windows_of(seed, set()), plan) == (verdict, tables)
+    broke_at = strategy.broke_at
+    assert (verdict.failed_ts, verdict.orders) == (broke_at, len(tables["orders"]))
+    whole = play(ByBar(), windows_of(seed, set()))[1]
+    for name in ("equity", "fills"):
+        before = [row for row in tables[name] if row["event_ts"] <= broke_at]
+        assert before == [row for row in whole[name] if row["event_ts"] <= broke_at]
+    assert tables["decisions"] == whole["decisions"][: len(tables["decisions"])]
+    assert all(row["event_ts"] <= broke_at for row in (*tables["fills"], *tables["decisions"]))
+    last = [row for row in tables["orders"] if row["reason"] == STOPPED]
+    assert {(row["status"], row["ended_ts"]) for row in last} <= {("cancelled", broke_at)}
+    assert {row["status"] for row in tables["orders"]} <= {"filled", "cancelled", "expired"}
+    assert_marked(tables, seed)
+
+
+def assert_marked(tables: Tables, seed: int) -> None:
+    """Work the equity after every step out from the fills and the newest closes."""
+    for row in tables["equity"]:
+        fills = [fill for fill in tables["fills"] if fill["event_ts"] <= row["event_ts"]]
+        cash = TRADING.initial_cash - sum(fill["quantity"] * fill["price"] for fill in fills)
+        cash -= sum(fill["commission"] for fill in fills)
+        held = dict.fromkeys(SYMBOLS, 0.0)
+        for fill in fills:
+            held[fill["symbol"]] += fill["quantity"]
+        worth = sum(held[stream.symbol] * newest(stream.id, seed, row["event_ts"]) for stream in STREAMS)
+        assert row["equity"] == pytest.approx(cash + worth)
+
+
+def newest(stream: int, seed: int, at: int) -> float:
+    """Give the last close of a stream up to an instant; 0 before the first."""
+    closes = [
+        float(bar["close"])
+        for session in PLAN.sessions
+        for bar in bars_of(session, seed)
+        if bar["stream"] == stream and bar["close_ts"] <= at
+    ]
+    return closes[-1] if closes else 0.0
 
 
 def test_without_a_signal_the_books_stay_as_they_were() -> None:

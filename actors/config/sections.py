@@ -166,7 +166,7 @@ class StrategyConfig(Section):
     )
     params: dict[str, JsonValue] = Field(default={}, description="What its constructor is given.")
     on_error: Literal["stop", "skip"] = Field(
-        default="stop", description="When it raises: stop the run, or skip what it raised on and go on."
+        default="stop", description="When it raises: stop the strategy, or skip what it raised on and go on."
     )
 
 

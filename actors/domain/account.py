@@ -72,6 +72,8 @@ class Account:
         self._verdicts: dict[str, Verdict] = {}
         self._phase_wall_ns: dict[str, int] = {}
         self._tally = Tally(plan)
+        self.dropped: dict[str, int] = {}
+        """Members that were dropped, each with the step that all had handled by then."""
         self.windows = 0
         self.base_bars = 0
         """Base bars launched, history included."""
@@ -135,4 +137,5 @@ class Account:
             suppressed=self.suppressed,
             lag_ns=lag_ns,
             verdicts=dict(self._verdicts),
+            dropped=dict(self.dropped),
         )

@@ -3,7 +3,8 @@
 1. A window is launched only while there is credit.
 2. It is sealed once the processor and the quality manager have both answered, in the order of launch.
 3. It has landed once every member has acknowledged it, in the order of launch; that returns its credit.
-4. Answers and acknowledgements count up by one per actor. Anything else is an error, never a guess.
+4. A member that is dropped owes nothing any more, not even for windows under way.
+5. Answers and acknowledgements count up by one per actor. Anything else is an error, never a guess.
 """
 
 from collections import deque
@@ -83,6 +84,17 @@ class Barrier:
         if not flight.sealed or actor not in flight.owed_by:
             raise RoleError(f"{actor} acknowledged window {seq}, which was not sealed or not its own")
         flight.owed_by.discard(actor)
+
+    def drop(self, actor: str) -> None:
+        """Wait for a member no more.
+
+        Raises RoleError where it is none.
+        """
+        if actor not in self.members:
+            raise RoleError(f"{actor} cannot be dropped: the clock does not wait for it")
+        self.members = tuple(member for member in self.members if member != actor)
+        for flight in self._flights:
+            flight.owed_by.discard(actor)
 
     def take_sealable(self) -> Iterator[Flight]:
         """Yield, in order, the windows that are complete now; each is yielded once."""

@@ -3,6 +3,7 @@
 1. When the last window has landed, members and both stage-1 actors are told, and say what they handled.
 2. When all of them have left, nothing is published any more, and the recorder is told.
 3. When the recorder has left too, the run is over.
+4. An actor that is dropped holds nothing up, whether it has left or not.
 """
 
 from collections.abc import Iterable
@@ -37,6 +38,10 @@ class Ending:
         if actor not in waiting:
             raise RoleError(f"{actor} left before the run's end, or twice")
         waiting.remove(actor)
+
+    def drop(self, actor: str) -> None:
+        """Wait for an actor no more."""
+        self._waves[Step.LEAVING].discard(actor)
 
     def advance(self) -> Step | None:
         """Go a step further if nobody holds it up; give the step that has begun, or None."""

@@ -3,6 +3,8 @@
 1. The coordinator binds before it greets, so everyone else is told to connect once it has greeted.
 2. The first trouble is the run's: what dies after it is a consequence. Trouble kills everyone at once; what
    was published is in the journal. An actor's own words explain its exit, even where they are heard later.
+   But a strategy's engine that has joined is dropped, and killed where it still runs, as long as the run has
+   another one: the coordinator waits for it no more, and the run goes on to its end and fails then.
 3. An interrupt drains: the coordinator ends the run between two windows. A second one kills.
 4. Nobody is told to stop before the coordinator has given its verdict, and exit 0 before that is a failure.
 5. Every wait has a deadline: joining, draining, stopping, and each actor's silence. Time in which the
@@ -16,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from actors.domain.exit_codes import ExitCode
 from protocol.lifecycle import ACTOR_TRANSITIONS, ActorEvent, ActorState
-from protocol.messages import Connect, Finished, Level, Message, Stop
+from protocol.messages import Connect, Drop, Finished, Level, Message, Stop
 
 JOIN_S: Final = 60.0
 DRAIN_S: Final = 30.0
@@ -26,6 +28,7 @@ BUSY_FACTOR: Final = 10
 ABSENT_S: Final = 5.0
 """Ticks come a few times a second; between two that are further apart the supervisor did not run."""
 COORDINATOR: Final = "coordinator"
+ANALYSIS: Final = "analysis"
 
 
 class Stage(StrEnum):
@@ -50,6 +53,8 @@ class Watched:
     busy_ns: int = 0
     """When it last used its processor."""
     cpu_ns: int = 0
+    joined: bool = False
+    """Whether it has joined the pipeline, now or before."""
 
     @property
     def is_alive(self) -> bool:
@@ -80,6 +85,8 @@ class State:
     trouble: Trouble | None = None
     gone: frozenset[str] = field(default=frozenset())
     """Actors whose process has ended."""
+    lost: Mapping[str, str] = field(default_factory=dict)
+    """Strategies' engines that the run went on without, and why."""
 
     @property
     def exit_code(self) -> int:
@@ -87,7 +94,9 @@ class State:
         if self.trouble is not None:
             return self.trouble.exit_code
         complete = self.finished is not None and not self.finished.interrupted
-        return ExitCode.INTERRUPTED if self.interrupts and not complete else ExitCode.DONE
+        if self.interrupts and not complete:
+            return ExitCode.INTERRUPTED
+        return ExitCode.ACTOR_FAILED if self.lost or has_failures(self.finished) else ExitCode.DONE
 
 
 class Greeted(NamedTuple):
@@ -168,6 +177,11 @@ Action = Tell | Kill | Note
 Decision = tuple[State, list[Action]]
 
 
+def has_failures(finished: Finished | None) -> bool:
+    """Whether a strategy was stopped because it raised."""
+    return finished is not None and any(verdict.failure for verdict in finished.verdicts.values())
+
+
 def begin(roles: Mapping[str, str], now_ns: int, stall_s: float) -> State:
     """Make the state of a run whose actors were just spawned."""
     actors = {name: Watched(role, seen_ns=now_ns, busy_ns=now_ns) for name, role in roles.items()}
@@ -190,11 +204,21 @@ def _on_greeted(state: State, event: Greeted) -> Decision:
 
 
 def _on_joined(state: State, event: Joined) -> Decision:
-    state = _with_actor(_step(state, event.actor, ActorEvent.ATTACHED), event.actor, seen_ns=state.now_ns)
-    joined = all(actor.state is ActorState.RUNNING for actor in state.actors.values())
-    if joined and state.stage is Stage.STARTING:
-        return replace(state, stage=Stage.RUNNING), [Note("INFO", "All actors have joined")]
-    return state, []
+    state = _step(state, event.actor, ActorEvent.ATTACHED)
+    state = _with_actor(state, event.actor, seen_ns=state.now_ns, joined=True)
+    if state.stage is not Stage.STARTING or _missing(state):
+        return state, []
+    drops = [_drop(name, why) for name, why in state.lost.items()]
+    return replace(state, stage=Stage.RUNNING), [Note("INFO", "All actors have joined"), *drops]
+
+
+def _missing(state: State) -> list[str]:
+    """Name those that have not joined yet."""
+    return [
+        name
+        for name, actor in state.actors.items()
+        if actor.state is not ActorState.RUNNING and name not in state.lost
+    ]
 
 
 def _on_seen(state: State, event: Seen) -> Decision:
@@ -216,9 +240,19 @@ def _stop_all(state: State) -> Decision:
 
 def _on_complained(state: State, event: Complained) -> Decision:
     trouble = Trouble(event.actor, event.exit_code, event.reason)
+    if event.actor in state.lost:
+        return _explain(state, trouble)
     if state.trouble is not None and state.trouble.actor == event.actor and event.actor in state.gone:
         return replace(state, trouble=trouble), [Note("ERROR", event.reason)]
     return _in_trouble(state, trouble)
+
+
+def _explain(state: State, trouble: Trouble) -> Decision:
+    """Let the words of a lost engine stand for how its process ended, where that was known before them."""
+    if trouble.actor not in state.gone:
+        return state, []
+    lost = {name: trouble.reason if name == trouble.actor else why for name, why in state.lost.items()}
+    return replace(state, lost=lost), [Note("ERROR", trouble.reason)]
 
 
 def _on_exited(state: State, event: Exited) -> Decision:
@@ -276,7 +310,7 @@ def _excuse(state: State, passed_ns: int) -> State:
 def _late(state: State) -> Trouble | None:
     """Say who has missed the stage's deadline."""
     if state.stage is Stage.STARTING:
-        missing = [name for name, actor in state.actors.items() if actor.state is not ActorState.RUNNING]
+        missing = _missing(state)
         what = f"{', '.join(missing)} did not join within {JOIN_S:g} s"
         return Trouble(missing[0], ExitCode.ACTOR_FAILED, what)
     if state.stage is Stage.DRAINING:
@@ -294,6 +328,8 @@ def _silent(state: State) -> Trouble | None:
     if state.stage not in (Stage.RUNNING, Stage.DRAINING):
         return None
     for name, actor in state.actors.items():
+        if name in state.lost:
+            continue
         silent_s = (state.now_ns - actor.seen_ns) / 1e9
         idle_s = (state.now_ns - actor.busy_ns) / 1e9
         if silent_s > state.stall_s and (idle_s > state.stall_s or silent_s > BUSY_FACTOR * state.stall_s):
@@ -307,8 +343,34 @@ def _in_trouble(state: State, trouble: Trouble) -> Decision:
     """Keep the first trouble and kill everyone; later ones are its consequences."""
     if state.stage in (Stage.KILLING, Stage.OVER):
         return state, []
+    if trouble.actor is not None and _is_dispensable(state, trouble.actor):
+        return _lose(state, trouble.actor, trouble.reason)
     state, actions = _kill_all(replace(state, trouble=state.trouble or trouble))
     return state, [Note("ERROR", trouble.reason), *actions]
+
+
+def _is_dispensable(state: State, name: str) -> bool:
+    """Whether the run can go on without an actor: a strategy's engine beside another one."""
+    engines = [other for other, actor in state.actors.items() if actor.role == ANALYSIS]
+    others = [other for other in engines if other != name and other not in state.lost]
+    in_time = state.stage in (Stage.STARTING, Stage.RUNNING, Stage.DRAINING)
+    return in_time and name in engines and state.actors[name].joined and bool(others)
+
+
+def _lose(state: State, name: str, why: str) -> Decision:
+    """Go on without a strategy's engine; the coordinator learns of it as soon as it listens."""
+    state = _step(state, name, ActorEvent.SILENT)
+    state = replace(state, lost={**state.lost, name: why})
+    actions: list[Action] = [Note("ERROR", f"{why}; the run goes on without it")]
+    if name not in state.gone:
+        actions.append(Kill(name))
+    if state.stage is not Stage.STARTING:
+        actions.append(_drop(name, why))
+    return state, actions
+
+
+def _drop(name: str, why: str) -> Tell:
+    return Tell(COORDINATOR, Drop(name, why))
 
 
 def _kill_all(state: State) -> Decision:

@@ -24,7 +24,7 @@ from actors.runtime.journal_files import JournalWriteError, JournalWriter
 from actors.runtime.logs import ActorLog
 from actors.runtime.strategy_loading import StrategyLoadError
 from actors.runtime.vitals import Vitals
-from actors.supervisor.decisions import COORDINATOR, Trouble
+from actors.supervisor.decisions import COORDINATOR, Trouble, has_failures
 from actors.supervisor.interrupts import Interrupts, handling
 from actors.supervisor.status import RunStatus
 from actors.supervisor.verdict import Verdict
@@ -195,7 +195,9 @@ class InlinePipeline:
         if trouble is not None:
             return ExitCode(trouble.exit_code)
         interrupted = self._finished is None or self._finished.interrupted
-        return ExitCode.INTERRUPTED if interrupted else ExitCode.DONE
+        if interrupted:
+            return ExitCode.INTERRUPTED
+        return ExitCode.ACTOR_FAILED if has_failures(self._finished) else ExitCode.DONE
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         """Obey the first SIGINT or SIGTERM between two messages, the second at once."""

@@ -19,7 +19,7 @@ from actors.domain.session_plan import SessionPlan
 from actors.runtime import clock
 from actors.runtime.calendars import Calendars
 from actors.runtime.logs import ActorLog
-from actors.runtime.store import Catalog
+from actors.runtime.store import Catalog, remove_partials
 from actors.runtime.transport import Endpoints, SocketPathTooLong
 from actors.supervisor.console import QuietScreen, Screen, open_console, print_plan, print_summary
 from actors.supervisor.inline import InlinePipeline
@@ -31,6 +31,7 @@ from actors.supervisor.run_folder import RunFolder, RunFolderError, environment,
 from actors.supervisor.salvage import salvage_tables
 from actors.supervisor.split_findings import SuspectedSplit, suspected_splits
 from actors.supervisor.status import RunStatus
+from actors.supervisor.strategy_failures import describe, failed_strategies
 from actors.supervisor.summary import Failure, Json, Outcome, build_summary
 from actors.supervisor.verdict import Verdict
 from actors.supervisor.watch import Show, Watch
@@ -173,15 +174,11 @@ class _Launch:
 
     def _conclude(self, verdict: Verdict, log: ActorLog) -> Json:
         """Write what the run came to, after a failure from the journal."""
-        has_tables = verdict.finished is not None or self._salvage(log)
+        has_tables = self._complete_tables(verdict, log)
         for output in self._places.logs.glob("*.out"):
             if not output.stat().st_size:
                 output.unlink()
-        failure = None
-        if verdict.trouble is not None:
-            sim_time = self._watch.sim_time
-            failure = examine(self._places, verdict.trouble, sim_time, has_tables=has_tables)
-        done = len(self._plan.sessions) if verdict.exit_code is ExitCode.DONE else self._watch.sessions_done
+        done = len(self._plan.sessions) if verdict.is_complete else self._watch.sessions_done
         outcome = Outcome(
             run=self._folder.name,
             status=verdict.word,
@@ -190,13 +187,30 @@ class _Launch:
             sessions_done=done,
             peak_rss_bytes=self._watch.peak_rss_bytes(),
             cpu_ns=self._watch.cpu_ns(),
-            failure=failure,
+            failure=self._failure(verdict, has_tables=has_tables),
+            lost=verdict.lost,
             suspected_splits=self._suspected_splits(log) if has_tables else None,
         )
         summary = self._keep_summary(verdict, outcome, log)
         self._write_status(msgspec.structs.replace(verdict.last, state=summary["status"]))
         log.write("INFO", f"The run ended: {summary['status']}, exit code {summary['exit_code']}")
         return summary
+
+    def _failure(self, verdict: Verdict, *, has_tables: bool) -> Failure | None:
+        """Describe what ended the run, or the strategies that it went on without."""
+        if verdict.trouble is not None:
+            return examine(self._places, verdict.trouble, self._watch.sim_time, has_tables=has_tables)
+        failed = failed_strategies(self._plan, verdict.finished, verdict.lost)
+        return describe(self._plan, self._places, failed) if failed else None
+
+    def _complete_tables(self, verdict: Verdict, log: ActorLog) -> bool:
+        """Make the tables of a run that did not end by itself; remove what a lost engine left undone."""
+        if verdict.finished is None:
+            return self._salvage(log)
+        if verdict.lost:
+            with suppress(OSError):
+                remove_partials(self._places.tables)
+        return True
 
     def _keep_summary(self, verdict: Verdict, outcome: Outcome, log: ActorLog) -> Json:
         """Write the summary; a run whose summary cannot be written has failed."""

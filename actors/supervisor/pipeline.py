@@ -160,11 +160,10 @@ class Pipeline:
         lines = {
             name: ActorLine(actor.role, actor.pid, actor.state) for name, actor in self._state.actors.items()
         }
-        trouble = self._state.trouble
-        return self._watch.snapshot(
-            lines, _STATES[self._state.stage], clock.monotonic_ns(), trouble.reason if trouble else None
-        )
+        trouble, lost = self._state.trouble, self._state.lost
+        message = trouble.reason if trouble else "; ".join(lost.values()) or None
+        return self._watch.snapshot(lines, _STATES[self._state.stage], clock.monotonic_ns(), message)
 
     def _verdict(self) -> Verdict:
         state = self._state
-        return Verdict(ExitCode(state.exit_code), state.finished, state.trouble, self._snapshot())
+        return Verdict(ExitCode(state.exit_code), state.finished, state.trouble, self._snapshot(), state.lost)

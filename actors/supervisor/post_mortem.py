@@ -23,18 +23,19 @@ def last_lines(path: Path, lines: int = TAIL_LINES) -> tuple[str, ...]:
     return tuple(text.splitlines()[-lines:])
 
 
+def log_tail(places: RunPlaces, actor: str) -> tuple[str, ...]:
+    """Read the last lines of what an actor logged, then of what it printed."""
+    return last_lines(places.logs / f"{actor}.log") + last_lines(places.logs / f"{actor}.out")
+
+
 def examine(places: RunPlaces, trouble: Trouble, sim_time: str | None, *, has_tables: bool = True) -> Failure:
     """Describe a failure: the actor, the step, its last lines, and what to do."""
-    tail: tuple[str, ...] = ()
-    if trouble.actor is not None:
-        tail = last_lines(places.logs / f"{trouble.actor}.log")
-        tail += last_lines(places.logs / f"{trouble.actor}.out")
     held = "the tables hold" if has_tables else "the journal holds"
     log = f"logs/{trouble.actor}.log" if trouble.actor else "logs/"
     return Failure(
         actor=trouble.actor,
         reason=trouble.reason,
-        log_tail=tail,
+        log_tail=() if trouble.actor is None else log_tail(places, trouble.actor),
         step=sim_time,
         advice=f"See {log} in the run folder; {held} everything up to the failure. Mend the cause and launch "
         "again.",

@@ -50,4 +50,4 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
     waiting_for: tuple[str, ...]
     actors: Mapping[str, ActorStatus]
     message: str | None = None
-    """Why the run failed, in one line."""
+    """Why the run failed, or which engines it goes on without and why, in one line."""

@@ -21,6 +21,8 @@ SUMMARY_VERSION: Final = 1
 SPLITS_NAMED: Final = 10
 """How many suspected splits the warning names; `suspected_splits` has all."""
 BAR_COUNTS: Final = ("expected", "delivered", "missing", "duplicates", "rejected")
+RESULT_FIGURES: Final = (*Verdict.__struct_fields__[:-2], "total_return")
+"""What is told of a strategy's trading, besides its failure."""
 FILLED: Final = "filled"
 """Of the delivered bars, how many were missing and have been rebuilt."""
 
@@ -58,6 +60,8 @@ class Outcome:
     """Processor time per actor; in a run in one process each has the whole."""
     restarts: int = 0
     failure: Failure | None = None
+    lost: Mapping[str, str] = field(default_factory=dict)
+    """Strategies' engines that the run went on without, by actor, and why."""
     suspected_splits: tuple[SuspectedSplit, ...] | None = None
     """What the tables of defects name, history included; None where there are no tables."""
 
@@ -72,7 +76,7 @@ def build_summary(plan: SessionPlan, finished: Finished | None, outcome: Outcome
         "sessions": [_session(plan, session, outcome.sessions_done) for session in plan.sessions],
         **_market_figures(plan, finished),
         "signals": _signals(plan, finished),
-        "results": _results(plan, finished),
+        "results": _results(plan, finished, outcome.lost),
         "digest": _digests(finished),
         "wall_s": _wall(finished, outcome.wall_s),
         "bars_per_s": _rate(finished, outcome.wall_s),
@@ -160,18 +164,19 @@ def _signals(plan: SessionPlan, finished: Finished | None) -> Json:
     }
 
 
-def _results(plan: SessionPlan, finished: Finished | None) -> Json:
+def _results(plan: SessionPlan, finished: Finished | None, lost: Mapping[str, str]) -> Json:
     """Say by strategy what its trading came to; null where it never said."""
     verdicts = finished.verdicts if finished else {}
-    return {
-        spec.name: _result(verdicts[spec.actor]) if spec.actor in verdicts else None
-        for spec in plan.strategies
-    }
+    return {spec.name: _result(verdicts.get(spec.actor), lost.get(spec.actor)) for spec in plan.strategies}
 
 
-def _result(verdict: Verdict) -> Json:
+def _result(verdict: Verdict | None, lost: str | None) -> Json | None:
+    """Put a strategy's figures together; of an engine that died, all are null but the failure."""
+    if verdict is None:
+        return None if lost is None else {**dict.fromkeys(RESULT_FIGURES), "failure": lost}
     gain = verdict.equity / verdict.start_equity - 1 if verdict.start_equity else None
-    return {**msgspec.to_builtins(msgspec.structs.asdict(verdict)), "total_return": gain}
+    figures = {name: getattr(verdict, name) for name in RESULT_FIGURES[:-1]}
+    return {**msgspec.to_builtins(figures), "total_return": gain, "failure": verdict.failure or lost}
 
 
 def _digests(finished: Finished | None) -> Json:

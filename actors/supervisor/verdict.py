@@ -1,6 +1,7 @@
 """How a run ended, whoever ran it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from actors.domain.exit_codes import ExitCode
 from actors.supervisor.decisions import Trouble
@@ -17,6 +18,13 @@ class Verdict:
     trouble: Trouble | None
     last: RunStatus
     """The last snapshot."""
+    lost: Mapping[str, str] = field(default_factory=dict)
+    """Strategies' engines that the run went on without, by actor, and why."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run came to its own end, with or without all of its strategies."""
+        return self.trouble is None and self.finished is not None and not self.finished.interrupted
 
     @property
     def word(self) -> FinalState:

@@ -134,6 +134,30 @@ def test_it_names_whom_the_oldest_window_waits_for() -> None:
     assert barrier.waiting_for() == ("a",)
 
 
+def test_a_member_that_is_dropped_owes_nothing_not_even_for_windows_under_way() -> None:
+    barrier = launched(2)
+    answer(barrier, 0)
+    assert sealed(barrier) == [0]
+    barrier.on_ack("a", 0)
+    assert landed(barrier) == []
+    barrier.drop("b")
+    assert barrier.waiting_for() == ()
+    assert landed(barrier) == [0]
+    answer(barrier, 1)
+    assert sealed(barrier) == [1]
+    assert barrier.waiting_for() == ("a",)
+    barrier.on_ack("a", 1)
+    assert landed(barrier) == [1]
+
+
+@pytest.mark.parametrize("actor", ["stranger", "processor", "b"])
+def test_only_who_is_a_member_can_be_dropped(actor: str) -> None:
+    barrier = launched(1)
+    barrier.drop("b")
+    with pytest.raises(RoleError, match=f"{actor} cannot be dropped: the clock does not wait for it"):
+        barrier.drop(actor)
+
+
 class Turns(RuleBasedStateMachine):
     """Everybody answers at his own speed; the barrier must agree with plain counters."""
 
@@ -142,6 +166,7 @@ class Turns(RuleBasedStateMachine):
     @initialize(credit=st.integers(1, 4))
     def begin(self, credit: int) -> None:
         self.credit = credit
+        self.left = set(self.members)
         self.barrier = Barrier(self.members, credit)
         self.cut = self.sealed = self.landed = 0
         self.answered: Counter[str] = Counter()
@@ -166,9 +191,16 @@ class Turns(RuleBasedStateMachine):
 
     @rule(actor=st.sampled_from(members))
     def acknowledge(self, actor: str) -> None:
-        if self.answered[actor] < self.sealed:
+        if actor in self.left and self.answered[actor] < self.sealed:
             self.barrier.on_ack(actor, self.answered[actor])
             self.answered[actor] += 1
+
+    @precondition(lambda self: self.left)
+    @rule(data=st.data())
+    def drop(self, data: st.DataObject) -> None:
+        actor = data.draw(st.sampled_from(sorted(self.left)))
+        self.barrier.drop(actor)
+        self.left.remove(actor)
 
     @rule()
     def seal(self) -> None:
@@ -178,7 +210,7 @@ class Turns(RuleBasedStateMachine):
 
     @rule()
     def land(self) -> None:
-        done = min([self.sealed, *(self.answered[actor] for actor in self.members)])
+        done = min([self.sealed, *(self.answered[actor] for actor in self.left)])
         assert landed(self.barrier) == list(range(self.landed, done))
         self.landed = done
 

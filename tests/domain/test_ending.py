@@ -24,6 +24,26 @@ def test_in_whatever_order_members_leave_the_recorder_is_asked_after_the_last_of
     assert ending.advance() is None
 
 
+@given(st.permutations(MEMBERS), st.integers(0, len(MEMBERS)))
+def test_whenever_an_actor_is_dropped_the_end_comes_once_the_others_have_left(
+    order: list[str], place: int
+) -> None:
+    ending = Ending(MEMBERS, "recorder")
+    steps: list[Step | None] = []
+    for turn, actor in enumerate(["", *order]):
+        if turn == place:
+            ending.drop("analysis-a")
+        if turn == 0:
+            steps.append(ending.advance())
+        elif actor != "analysis-a" or turn < place:
+            ending.on_leave(actor)
+        steps.append(ending.advance())
+    assert [step for step in steps if step is not None] == [Step.LEAVING, Step.RECORDING]
+    ending.drop("analysis-a")
+    ending.on_leave("recorder")
+    assert ending.advance() is Step.OVER
+
+
 @pytest.mark.parametrize("actor", ["processor", "recorder", "stranger"])
 def test_nobody_may_leave_before_the_end(actor: str) -> None:
     with pytest.raises(RoleError, match=f"{actor} left before the run's end, or twice"):

@@ -1,9 +1,11 @@
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from actors.domain.exit_codes import ExitCode
 from actors.supervisor.decisions import (
@@ -33,7 +35,7 @@ from actors.supervisor.decisions import (
     decide,
 )
 from protocol.lifecycle import ActorState
-from protocol.messages import Connect, Finished, Stop
+from protocol.messages import Connect, Drop, Finished, Stop, Verdict
 
 ACTORS = ("coordinator", "loader", "analysis-a")
 STALL_S = 30.0
@@ -314,6 +316,102 @@ def test_time_in_which_the_supervisor_did_not_run_counts_for_nobody(state: State
         assert after(back, ticks(back, JOIN_S + 1, seen=ACTORS))[0].stage is Stage.KILLING
 
 
+CREW = ("coordinator", "loader", "analysis-a", "analysis-b", "analysis-c")
+CREW_STARTED = begin({name: name.partition("-")[0] for name in CREW}, START_NS, STALL_S)
+CREW_GREETED = after(CREW_STARTED, [Greeted(name, 1) for name in CREW])[0]
+CREW_RUNNING = after(CREW_GREETED, [Joined(name) for name in CREW])[0]
+VERDICT = Verdict(0, {}, 0, 0, 1.0, 1.0, 0.0, 0.0, 0, "")
+LOSSES: dict[str, tuple[list[Event], str, bool]] = {
+    "killed": ([Exited("analysis-b", -9)], "analysis-b was killed by signal 9", False),
+    "left": ([Exited("analysis-b", 0)], "analysis-b exited before it was asked to", False),
+    "complains": ([Complained("analysis-b", 3, "no window 7")], "no window 7", True),
+    "hangs": (
+        ticks(CREW_RUNNING, STALL_S + 1, seen=[name for name in CREW if name != "analysis-b"]),
+        "analysis-b is stalled: no heartbeat for 31.0 s",
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("how", LOSSES)
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_an_engine_that_is_lost_beside_others_is_killed_and_dropped_and_the_run_goes_on(
+    how: str, *, interrupted: bool
+) -> None:
+    before = after(CREW_RUNNING, [Interrupted()])[0] if interrupted else CREW_RUNNING
+    events, why, kills = LOSSES[how]
+    if interrupted and how == "hangs":
+        before = replace(before, deadline_ns=before.deadline_ns + 100_000_000_000)
+    state, actions = after(before, events)
+    assert actions == [
+        Note("ERROR", f"{why}; the run goes on without it"),
+        *([Kill("analysis-b")] if kills else []),
+        Tell("coordinator", Drop("analysis-b", why)),
+    ]
+    assert (state.stage, state.trouble, state.lost) == (before.stage, None, {"analysis-b": why})
+    assert state.actors["analysis-b"].state is ActorState.FAILED
+    left = [name for name in CREW if name not in state.gone]
+    state, actions = decide(state, Concluded(FINISHED))
+    assert actions == [Tell(name, Stop("the run is over")) for name in left if name != "analysis-b"]
+    state, actions = after(state, [Exited(name, -9 if name == "analysis-b" else 0) for name in left])
+    assert (state.stage, state.exit_code, state.trouble) == (Stage.OVER, ExitCode.ACTOR_FAILED, None)
+    assert actions == []
+
+
+@given(st.permutations(["analysis-a", "analysis-b", "analysis-c"]))
+def test_the_last_engine_that_dies_takes_the_run_with_it(order: list[str]) -> None:
+    state, actions = after(CREW_RUNNING, [Exited(name, -9) for name in order[:2]])
+    assert state.stage is Stage.RUNNING
+    assert not [action for action in actions if isinstance(action, Kill)]
+    state, actions = decide(state, Exited(order[2], -9))
+    reason = f"{order[2]} was killed by signal 9"
+    assert state.trouble == Trouble(order[2], ExitCode.ACTOR_FAILED, reason)
+    assert actions == [Note("ERROR", reason), Kill("coordinator"), Kill("loader")]
+    assert list(state.lost) == order[:2]
+
+
+@pytest.mark.parametrize("name", ["coordinator", "loader"])
+def test_the_death_of_anybody_else_still_ends_a_run_of_several_strategies(name: str) -> None:
+    state, _ = decide(CREW_RUNNING, Exited(name, -9))
+    assert (state.stage, state.trouble is not None, state.lost) == (Stage.KILLING, True, {})
+
+
+def test_an_engine_that_dies_before_it_has_joined_ends_the_run() -> None:
+    state, _ = after(CREW_GREETED, [Joined("analysis-a"), Exited("analysis-b", 3)])
+    assert state.stage is Stage.KILLING
+    assert state.trouble is not None
+    assert state.trouble.actor == "analysis-b"
+
+
+def test_an_engine_that_dies_while_others_join_is_dropped_once_all_of_them_have_joined() -> None:
+    state, actions = after(CREW_GREETED, [Joined("analysis-b"), Exited("analysis-b", -9)])
+    assert actions == [Note("ERROR", "analysis-b was killed by signal 9; the run goes on without it")]
+    state, actions = after(state, [Joined(name) for name in CREW if name != "analysis-b"])
+    assert state.stage is Stage.RUNNING
+    assert actions == [
+        Note("INFO", "All actors have joined"),
+        Tell("coordinator", Drop("analysis-b", "analysis-b was killed by signal 9")),
+    ]
+
+
+def test_the_words_of_a_lost_engine_explain_its_exit_even_where_they_are_heard_later() -> None:
+    said = Complained("analysis-b", 3, "no window 7")
+    state, actions = after(CREW_RUNNING, [Exited("analysis-b", 3), said])
+    assert state.lost == {"analysis-b": "no window 7"}
+    assert actions[-1] == Note("ERROR", "no window 7")
+    hung, _ = after(CREW_RUNNING, LOSSES["hangs"][0])
+    assert decide(hung, said) == (hung, [])
+
+
+def test_a_strategy_that_was_stopped_makes_the_run_fail_but_not_an_interrupted_one() -> None:
+    failed = structs.replace(FINISHED, verdicts={"analysis-a": structs.replace(VERDICT, failure="raised")})
+    assert decide(CREW_RUNNING, Concluded(failed))[0].exit_code == ExitCode.ACTOR_FAILED
+    fine = structs.replace(FINISHED, verdicts={"analysis-a": VERDICT})
+    assert decide(CREW_RUNNING, Concluded(fine))[0].exit_code == ExitCode.DONE
+    cut = structs.replace(failed, interrupted=True)
+    assert after(CREW_RUNNING, [Interrupted(), Concluded(cut)])[0].exit_code == ExitCode.INTERRUPTED
+
+
 names = st.sampled_from(ACTORS)
 passing = st.floats(0.0, 40.0)
 makers: st.SearchStrategy[Callable[[State], Event]] = st.one_of(
@@ -387,3 +485,33 @@ def test_a_kill_goes_to_everyone_who_is_left(made: list[Callable[[State], Event]
     for (before, _), (_, actions) in pairwise(play(RUNNING, made)):
         killed = [action.actor for action in actions if isinstance(action, Kill)]
         assert killed in ([], list(alive(before)))
+
+
+crew = st.sampled_from(CREW)
+troubles: st.SearchStrategy[Callable[[State], Event]] = st.one_of(
+    st.builds(lambda name, code: lambda _: Exited(name, code), crew, st.sampled_from([0, 3, -9])),
+    st.builds(lambda name: lambda _: Complained(name, 3, "x"), crew),
+    st.builds(lambda name: lambda _: Joined(name), crew),
+    st.builds(lambda s: lambda state: Ticked(state.now_ns + round(s * 1e9), {}), st.floats(0.0, 4.9)),
+    st.just(lambda _: Interrupted()),
+    st.just(lambda _: Concluded(FINISHED)),
+)
+
+
+@settings(max_examples=200)
+@given(st.sampled_from([CREW_GREETED, CREW_RUNNING]), st.lists(troubles, max_size=30))
+def test_whatever_happens_every_lost_engine_is_dropped_once_and_one_is_always_left(
+    state: State, made: list[Callable[[State], Event]]
+) -> None:
+    history = play(state, made)
+    last = history[-1][0]
+    tells = [action for _, actions in history for action in actions if isinstance(action, Tell)]
+    dropped = [tell.message.actor for tell in tells if isinstance(tell.message, Drop)]
+    assert sorted(dropped) == sorted(set(dropped))
+    assert set(dropped) <= set(last.lost) < set(CREW[2:])
+    if last.stage in (Stage.RUNNING, Stage.DRAINING):
+        assert set(dropped) == set(last.lost)
+        assert last.gone <= set(last.lost)
+    for (before, _), (now, actions) in pairwise(history):
+        assert set(before.lost) <= set(now.lost)
+        assert not [tell for tell in actions if isinstance(tell, Tell) and tell.actor in now.gone]

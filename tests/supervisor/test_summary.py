@@ -23,7 +23,7 @@ from actors.domain.session_plan import (
 )
 from actors.supervisor.split_findings import SuspectedSplit
 from actors.supervisor.summary import SPLITS_NAMED, Failure, Outcome, build_summary
-from protocol.messages import Finished, StreamTotal
+from protocol.messages import Finished, StreamTotal, Verdict
 
 MINUTE_NS = 60 * 10**9
 OPEN_NS = 1_751_463_000 * 10**9
@@ -145,6 +145,32 @@ def test_bars_quality_and_gaps_are_by_symbol_in_the_order_of_the_run() -> None:
 def test_signals_are_counted_by_strategy_and_one_without_any_says_0() -> None:
     summary = build_summary(PLAN, FINISHED, OUTCOME)
     assert summary["signals"] == {"emitted": 7, "by_strategy": {"crossover": 7, "silent": 0}}
+
+
+def test_results_say_what_stopped_a_strategy_and_nothing_else_of_one_whose_engine_died() -> None:
+    fine = Verdict(3, {"PER_TRADE": 1}, 2, 2, 100.0, 110.0, 9.0, 1.0, 0, "d")
+    stopped = replace(fine, failure="crossover raised", failed_ts=OPEN_NS)
+    finished = replace(FINISHED, verdicts={"analysis-1": stopped})
+    outcome = dataclasses.replace(OUTCOME, lost={"analysis-2": "analysis-2 was killed by signal 9"})
+    results = build_summary(PLAN, finished, outcome)["results"]
+    assert results["crossover"] == {
+        "approved": 3,
+        "refused": {"PER_TRADE": 1},
+        "orders": 2,
+        "fills": 2,
+        "start_equity": 100.0,
+        "equity": 110.0,
+        "realised": 9.0,
+        "commissions": 1.0,
+        "positions": 0,
+        "digest": "d",
+        "total_return": pytest.approx(0.1),
+        "failure": "crossover raised",
+    }
+    unknown = dict.fromkeys(results["crossover"], None)
+    assert results["silent"] == unknown | {"failure": "analysis-2 was killed by signal 9"}
+    results = build_summary(PLAN, replace(FINISHED, verdicts={"analysis-1": fine}), OUTCOME)["results"]
+    assert (results["crossover"]["failure"], results["silent"]) == (None, None)
 
 
 def test_figures_of_the_run_itself() -> None:

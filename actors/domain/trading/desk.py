@@ -92,6 +92,11 @@ class Desk:
             self._end(found, "cancelled", now, "by the strategy")
         return bool(waiting)
 
+    def cancel_all(self, now: int, why: str) -> None:
+        """Cancel every order that waits."""
+        for order in self.waiting():
+            self._end(order, "cancelled", now, why)
+
     def take_bar(self, symbol: str, bar: TradeBar) -> list[Fill]:
         """Go through a base bar of a symbol: fill what it fills, then mark the position to its close."""
         fills: list[Fill] = []

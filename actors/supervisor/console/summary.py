@@ -203,7 +203,9 @@ def _figures(summary: Summary) -> Iterator[tuple[str, Cell]]:
         yield "suppressed", f"{plural(suppressed, 'derived bar')} below derived.min_coverage"
     yield "signals", _signals(nested(summary, "signals"))
     for name, result in nested(summary, "results").items():
-        if isinstance(result, Mapping) and (result.get("orders") or result.get("refused")):
+        if isinstance(result, Mapping) and result.get("failure"):
+            yield clean(name), Text(_failed_result(result), style="red")
+        elif isinstance(result, Mapping) and (result.get("orders") or result.get("refused")):
             yield clean(name), _result(result)
     yield "wall time", _wall(nested(summary, "wall_s"))
     yield "speed", f"{short(summary.get('bars_per_s'))} bars/s"
@@ -239,6 +241,10 @@ def _signals(signals: Summary) -> str:
     return count(signals.get("emitted")) + (f" ({by_strategy})" if by_strategy else "")
 
 
+def _failed_result(result: Summary) -> str:
+    return "failed, without results" if result.get("equity") is None else f"failed; {_result(result)}"
+
+
 def _result(result: Summary) -> str:
     """Write what a strategy's trading came to in one line."""
     refused = ", ".join(f"{clean(code)} {count(n)}" for code, n in nested(result, "refused").items())
@@ -248,8 +254,8 @@ def _result(result: Summary) -> str:
             f"{count(result.get('approved'))} approved",
             *([f"refused: {refused}"] if refused else []),
             f"{count(result.get('fills'))} fills",
-            f"equity {result.get('equity', 0.0):,.2f}" + (f" ({gain:+.2%})" if gain is not None else ""),
-            f"commissions {result.get('commissions', 0.0):,.2f}",
+            f"equity {result.get('equity') or 0.0:,.2f}" + (f" ({gain:+.2%})" if gain is not None else ""),
+            f"commissions {result.get('commissions') or 0.0:,.2f}",
         ]
     )
 

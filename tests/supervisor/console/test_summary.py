@@ -12,7 +12,7 @@ from rich.console import Console
 from actors.domain.session_plan import SessionPlan
 from actors.supervisor.console import print_summary, render_summary
 from actors.supervisor.summary import Failure, Outcome, build_summary
-from protocol.messages import Finished, StreamTotal
+from protocol.messages import Finished, StreamTotal, Verdict
 
 Plans = Callable[..., SessionPlan]
 Render = Callable[..., str]
@@ -146,6 +146,21 @@ def test_a_failure_names_actor_step_reason_advice_and_last_log_lines(
     assert text.index("Failure") < text.index("Sessions")
     assert "0 of 3 finished" in text
     assert text.count("not finished") == 3
+
+
+def test_a_strategy_that_failed_is_told_with_what_it_came_to_and_one_that_died_without(
+    make_plan: Plans, render: Render
+) -> None:
+    plan = make_plan()
+    verdict = Verdict(1, {}, 1, 1, 100.0, 110.0, 9.0, 1.0, 0, "d", failure="raised")
+    done = finished(plan, verdicts={plan.strategies[0].actor: verdict})
+    failed = outcome(status="failed", exit_code=3)
+    shown = render(render_summary(build_summary(plan, done, failed), RUN))
+    name = plan.strategies[0].name
+    assert re.search(rf"{name} +failed; 1 approved, 1 fills, equity 110.00 \(\+10.00%\)", shown)
+    failed = outcome(status="failed", exit_code=3, lost={plan.strategies[0].actor: "killed"})
+    shown = render(render_summary(build_summary(plan, finished(plan), failed), RUN))
+    assert re.search(rf"{name} +failed, without results", shown)
 
 
 def test_a_failure_that_is_nobodys_has_no_actor(make_plan: Plans, render: Render) -> None:
