@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from actors.results import ArrowTable, Run
 
 FIGURES: Final = ("bars", "derived", "quality", "gaps", "signals", "results", "suppressed_derived")
 """The parts of summary.json that two equal runs share."""
 Column = np.ndarray[Any, Any]
+Columns = dict[str, Column]
 ABSENT: Final = "(not there)"
 
 
@@ -78,24 +80,30 @@ def _differences(where: str, first: Any, second: Any) -> Iterator[Difference]:  
 
 def _first_bar(first: Run, second: Run) -> Parting | None:
     shared = [stream for stream in first.streams if stream in second.streams]
-    partings = (_parting(f"{s} {i}", first.bars(s, i), second.bars(s, i), "close_ts") for s, i in shared)
+    partings = (
+        find_parting(f"{s} {i}", columns_of(first.bars(s, i)), columns_of(second.bars(s, i)), "close_ts")
+        for s, i in shared
+    )
     return min((parting for parting in partings if parting), key=lambda found: found.event_ts, default=None)
 
 
 def _first_row(name: str, first: Run, second: Run) -> Parting | None:
-    return _parting(name, first.table(name), second.table(name), "event_ts")
+    return find_parting(name, columns_of(first.table(name)), columns_of(second.table(name)), "event_ts")
 
 
-def _parting(what: str, first: ArrowTable, second: ArrowTable, clock: str) -> Parting | None:
-    tables = _columns(first), _columns(second)
-    row = _first_unequal(*(list(columns.values()) for columns in tables))
+def find_parting(what: str, first: Columns, second: Columns, clock: str) -> Parting | None:
+    """Find the first row in which two tables of the same columns differ; None where they are equal.
+
+    `clock` names the column of instants.
+    """
+    row = _first_unequal(list(first.values()), list(second.values()))
     if row is None:
         return None
-    one, other = (_row(columns, row) for columns in tables)
+    one, other = _row(first, row), _row(second, row)
     return Parting(what, min(found[clock] for found in (one, other) if found), one, other)
 
 
-def _columns(table: ArrowTable) -> dict[str, Column]:
+def columns_of(table: ArrowTable) -> Columns:
     """Take the columns as numpy arrays; instants as int64 ns UTC."""
     found = {name: table[name].combine_chunks().to_numpy(zero_copy_only=False) for name in table.column_names}
     return {
@@ -114,7 +122,15 @@ def _first_unequal(first: Sequence[Column], second: Sequence[Column]) -> int | N
     shared = min(len(first[0]), len(second[0]))
     unequal = np.zeros(shared, dtype=np.bool_)
     for one, other in zip(first, second, strict=True):
-        unequal |= one[:shared] != other[:shared]
+        unequal |= _unequal(one[:shared], other[:shared])
     if unequal.any():
         return int(np.argmax(unequal))
     return None if len(first[0]) == len(second[0]) else shared
+
+
+def _unequal(one: Column, other: Column) -> npt.NDArray[np.bool_]:
+    """Compare row by row; two rows without a number, which are NaN here, are equal."""
+    differ: npt.NDArray[np.bool_] = one != other
+    if one.dtype.kind == other.dtype.kind == "f":
+        differ &= ~(np.isnan(one) & np.isnan(other))
+    return differ
