@@ -24,6 +24,7 @@ VERBS: Final = {
     "runs": Verb("actors.cli.results:runs_", "List the runs there are."),
     "show": Verb("actors.cli.results:show", "Show what a run came to."),
     "diff": Verb("actors.cli.results:diff", "Show where two runs part."),
+    "check-lookahead": Verb("actors.cli.lookahead:check", "Check that no strategy knows later bars."),
     "schema": Verb("actors.cli.validate:schema", "Write the JSON Schema of configurations."),
 }
 
