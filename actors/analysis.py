@@ -116,6 +116,11 @@ class Analysis:
         """Sealed windows, and the end of the run."""
         return (topics.SEALED, topics.CONTROL)
 
+    @property
+    def strategy_name(self) -> str:
+        """The strategy's name in the configuration."""
+        return self._spec.name
+
     def on_message(self, message: Message) -> Iterable[Effect]:
         """Answer a sealed window with the signals given in it, and the end of the run with the final counts.
 

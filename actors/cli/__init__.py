@@ -25,6 +25,8 @@ VERBS: Final = {
     "show": Verb("actors.cli.results:show", "Show what a run came to."),
     "diff": Verb("actors.cli.results:diff", "Show where two runs part."),
     "report": Verb("actors.cli.report:report", "Make the report of a run: one HTML file."),
+    "check-lookahead": Verb("actors.cli.lookahead:check", "Check that no strategy knows later bars."),
+    "new-strategy": Verb("actors.cli.new_strategy:new_strategy", "Write a strategy to begin with."),
     "schema": Verb("actors.cli.validate:schema", "Write the JSON Schema of configurations."),
 }
 

@@ -15,6 +15,6 @@ class ExitCode(IntEnum):
     DATA_MISSING = 4
     """Stored data are missing, unreadable or below the quality gate."""
     DIGEST_DIFFERS = 5
-    """The run is done, and its digest is not the one that `--expect-digest` gave."""
+    """What should be the same is not: two runs of `diff`, or what `check-lookahead` compares."""
     INTERRUPTED = 130
     """Ctrl-C or a signal ended the run in order; it can be resumed."""

@@ -7,9 +7,10 @@ import numpy as np
 from actors.results import ArrowTable
 
 Column = np.ndarray[Any, Any]
+Columns = dict[str, Column]
 
 
-def columns_of(table: ArrowTable) -> dict[str, Column]:
+def columns_of(table: ArrowTable) -> Columns:
     """Take the columns as numpy arrays; instants as int64 ns UTC."""
     found = {name: table[name].combine_chunks().to_numpy(zero_copy_only=False) for name in table.column_names}
     return {

@@ -5,8 +5,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from actors.results import ArrowTable, Run
-from actors.supervisor.columns import Column, columns_of
+from actors.results import Run
+from actors.supervisor.columns import Column, Columns, columns_of
 
 FIGURES: Final = ("bars", "derived", "quality", "gaps", "signals", "results", "suppressed_derived")
 """The parts of summary.json that two equal runs share."""
@@ -78,20 +78,26 @@ def _differences(where: str, first: Any, second: Any) -> Iterator[Difference]:  
 
 def _first_bar(first: Run, second: Run) -> Parting | None:
     shared = [stream for stream in first.streams if stream in second.streams]
-    partings = (_parting(f"{s} {i}", first.bars(s, i), second.bars(s, i), "close_ts") for s, i in shared)
+    partings = (
+        find_parting(f"{s} {i}", columns_of(first.bars(s, i)), columns_of(second.bars(s, i)), "close_ts")
+        for s, i in shared
+    )
     return min((parting for parting in partings if parting), key=lambda found: found.event_ts, default=None)
 
 
 def _first_row(name: str, first: Run, second: Run) -> Parting | None:
-    return _parting(name, first.table(name), second.table(name), "event_ts")
+    return find_parting(name, columns_of(first.table(name)), columns_of(second.table(name)), "event_ts")
 
 
-def _parting(what: str, first: ArrowTable, second: ArrowTable, clock: str) -> Parting | None:
-    tables = columns_of(first), columns_of(second)
-    row = _first_unequal(*(list(columns.values()) for columns in tables))
+def find_parting(what: str, first: Columns, second: Columns, clock: str) -> Parting | None:
+    """Find the first row in which two tables of the same columns differ; None where they are equal.
+
+    `clock` names the column of instants.
+    """
+    row = _first_unequal(list(first.values()), list(second.values()))
     if row is None:
         return None
-    one, other = (_row(columns, row) for columns in tables)
+    one, other = _row(first, row), _row(second, row)
     return Parting(what, min(found[clock] for found in (one, other) if found), one, other)
 
 

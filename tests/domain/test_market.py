@@ -1,4 +1,6 @@
+from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -250,6 +252,76 @@ def test_at_any_step_and_for_any_cut_all_that_can_be_read_is_what_was_known_by_t
                     check_everything(ctx, oracle, tape, rng)
             market.close_window(market.now)
             check_everything(ctx, oracle, tape, rng)
+
+
+PER_STREAM: Final = ("bars", "history", "lag_ns", "is_catching_up")
+PER_SYMBOL: Final = ("volume", "high", "low", "last_update", "quality", "gaps", "position", "orders")
+READINGS: Final[dict[str, Callable[[Context], object]]] = {
+    **{
+        name: lambda ctx, name=name: [getattr(ctx, name)(one.symbol, one.interval) for one in STREAMS]
+        for name in PER_STREAM
+    },
+    **{
+        name: lambda ctx, name=name: [getattr(ctx, name)(symbol) for symbol in SYMBOLS] for name in PER_SYMBOL
+    },
+    **{
+        name: lambda ctx, name=name: getattr(ctx, name)
+        for name in ("now", "session", "symbols", "cash", "equity")
+    },
+    "stream": lambda ctx: [ctx.stream(one.id) for one in STREAMS],
+    "indicator": lambda ctx: [ctx.indicator("sma_4_1m", symbol) for symbol in SYMBOLS],
+    "signal": lambda ctx: [ctx.signal(symbol, "BUY", 1) for symbol in SYMBOLS],
+    "cancel": lambda ctx: ctx.cancel(0),
+    "take_signals": lambda ctx: ctx.take_signals(),
+}
+NOT_IN_THIS_PLAN: Final = {"historical", "historical_reason"}
+
+
+def reachable(value: object, seen: dict[int, object]) -> Iterator[npt.NDArray[Any] | float]:
+    """Give the arrays and the numbers that public attributes, items and `.base` lead to from a value."""
+    if id(value) in seen or isinstance(value, str):
+        return
+    seen[id(value)] = value
+    if isinstance(value, float):
+        yield value
+    elif isinstance(value, np.ndarray):
+        yield from owners(value)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from reachable(item, seen)
+    else:
+        for name in dir(value):
+            if not name.startswith("_") and not callable(part := getattr(value, name)):
+                yield from reachable(part, seen)
+
+
+def check_nothing_later(ctx: Context, later: set[float]) -> None:
+    for name, read in READINGS.items():
+        for found in reachable(read(ctx), {}):
+            if isinstance(found, np.ndarray) and found.dtype == np.int64:
+                assert found.max(initial=0) <= ctx.now, name
+            else:
+                assert later.isdisjoint(np.ravel(found).tolist()), name
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=seeds, cuts=cut_points, looks=st.sets(st.integers(0, STEPS - 1), min_size=1, max_size=4))
+def test_no_public_member_of_the_context_leads_to_a_number_of_a_later_bar(
+    seed: int, cuts: set[int], looks: set[int]
+) -> None:
+    members = {name for name in dir(Context) if not name.startswith("_")}
+    assert members == set(READINGS) | NOT_IN_THIS_PLAN
+    tapes, market = all_tapes(seed), Market(PLAN)
+    ctx, rows = reader(market), np.concatenate([tape.bars for tape in tapes])
+    for tape in tapes:
+        market.start_session(tape.session)
+        for window in tape.windows(cuts):
+            market.offer(window, BarColumns.of_block(as_bars(window.block)))
+            for step, market.now in enumerate(as_times(window.steps).tolist()):
+                if step in looks:
+                    unknown = rows[rows["close_ts"] > market.now]
+                    check_nothing_later(ctx, {x for name in FLOAT_FIELDS for x in unknown[name].tolist()})
+            market.close_window(market.now)
 
 
 @settings(max_examples=25, deadline=None)

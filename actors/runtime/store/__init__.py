@@ -1,6 +1,7 @@
 """Parquet on disk: the catalog that bars come from and the tables of a run. Nothing else imports pyarrow."""
 
 from actors.runtime.store.catalog import Catalog
+from actors.runtime.store.copies import alter_streams, copy_streams
 from actors.runtime.store.defect_table import RecordedDefect, recorded_defects
 from actors.runtime.store.holdings import StreamHolding, stored_holdings
 from actors.runtime.store.run_tables import read_stream, read_table, table_names
@@ -12,6 +13,8 @@ __all__ = [
     "ParquetTables",
     "RecordedDefect",
     "StreamHolding",
+    "alter_streams",
+    "copy_streams",
     "read_stream",
     "read_table",
     "recorded_defects",

@@ -75,8 +75,8 @@ def render_comparison(first: Run, second: Run, found: Comparison) -> RenderableT
         _section("Configuration", found.configuration),
         _section("Counts", found.figures),
         _section("Digests", found.digests, limit=17),
-        section("First bar that differs", "", *_parting(found.bar, zone)),
-        section("First signal that differs", "", *_parting(found.signal, zone)),
+        section("First bar that differs", "", *parting_lines(found.bar, zone)),
+        section("First signal that differs", "", *parting_lines(found.signal, zone)),
         Text(),
     )
 
@@ -97,7 +97,8 @@ def _section(title: str, found: Sequence[Difference], limit: int = 60) -> Render
     return section(title, plural(len(found), "difference"), table(("", "first", "second"), rows))
 
 
-def _parting(found: Parting | None, timezone: str) -> Iterator[RenderableType]:
+def parting_lines(found: Parting | None, timezone: str) -> Iterator[RenderableType]:
+    """Draw the first row that differs: where, and the columns that do; nothing for None."""
     if found is None:
         return
     yield Text(f"{clean(found.what)} at {local_stamp(found.event_ts, timezone)}")

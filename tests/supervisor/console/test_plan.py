@@ -82,9 +82,7 @@ def test_extended_hours_are_named() -> None:
         for part in hours(*span)
     )
     session = Session(0, "2025-07-02", "full", parts[0].open_ns, parts[-1].close_ns, parts, 0)
-    assert session_hours(session, "America/New_York") == (
-        f"09:30{DASH}16:00, extended 04:00{DASH}20:00"
-    )
+    assert session_hours(session, "America/New_York") == (f"09:30{DASH}16:00, extended 04:00{DASH}20:00")
 
 
 def test_steps_of_bars_on_the_clock_are_counted_from_midnight(make_plan: Plans) -> None:
