@@ -2,8 +2,8 @@
 
 1. Windows come in order, history first. History fills `ctx.history` and warms indicators up; no handler runs.
 2. A step is handled in this order: the clock, the orders that its bars fill and `on_fill` for each,
-   `on_quality` for each record, `on_bar` for each bar, `on_step`. What falls on the step is visible in all of
-   them. Then the books are written.
+   `on_quality` for each record, `on_bar` for each bar, `on_step`, and `on_window` where a stretch ends. What
+   falls on the step is visible in all of them. Then the books are written.
 3. A window is answered with one `Ack` that holds the signals given in it, in order. What indicators gave at
    its bars, and what became of the signals, goes to the engine's own tables, which are whole before the end
    of the run is answered.
@@ -25,6 +25,7 @@ import numpy.typing as npt
 from msgspec.structs import replace
 
 from actors.domain.bar_views import Bar, BarColumns, Ints, Step, StreamLayout, bar_objects
+from actors.domain.bar_windows import WindowGatherer
 from actors.domain.indicator_recording import NO_TABLES, IndicatorRecording
 from actors.domain.indicators import IndicatorBoard, IndicatorError
 from actors.domain.intervals import NS_PER_S
@@ -48,6 +49,7 @@ HANDLERS: Final = (
     "on_quality",
     "on_bar",
     "on_step",
+    "on_window",
     "on_session_end",
     "on_stop",
 )
@@ -106,6 +108,7 @@ class Analysis:
         self._indicator_rows = IndicatorRecording(plan, spec.name, board, tables)
         self._trade_rows = TradeRecording(spec.name, tables)
         self._handlers = find_handlers(strategy, self._context)
+        self._gatherer = WindowGatherer(strategy.needs().window or "1d", self._layout)
         self._errors: list[Effect] = []
         self._started = False
         self._stopped: tuple[str, int] | None = None
@@ -210,6 +213,7 @@ class Analysis:
         if not self._started:
             self._started = True
             self._call("on_start")
+        self._gatherer.start_session(self._market.session)
         self._call("on_session_start")
 
     def _play(self, window: SealedWindow, bars: BarColumns) -> None:
@@ -224,7 +228,7 @@ class Analysis:
                 self._tell_fills()
             for handler, events in cues:
                 self._deliver(handler, next(events))
-            if trades or not self._broker.is_idle:
+            if trades or not self._broker.is_quiet:
                 self._tell_fills()
                 self._broker.write_books()
 
@@ -246,13 +250,15 @@ class Analysis:
         times = as_times(window.steps)
         if "on_quality" in self._handlers:
             yield "on_quality", self._quality_events(window, times)
-        if "on_bar" in self._handlers or "on_step" in self._handlers:
+        if self._handlers.keys() & {"on_bar", "on_step", "on_window"}:
             bars = self._select(bars)
             bounds = [0, *np.searchsorted(bars.close_ts, times, side="right").tolist()]
         if "on_bar" in self._handlers:
             yield "on_bar", self._bar_events(bars, bounds)
         if "on_step" in self._handlers:
             yield "on_step", self._step_events(times, bars, bounds)
+        if "on_window" in self._handlers:
+            yield "on_window", self._gatherer.gather(times, bars, bounds)
 
     def _select(self, bars: BarColumns) -> BarColumns:
         if self._wanted is None:

@@ -15,9 +15,10 @@ from msgspec import structs
 
 from actors.analysis import STOPPED, Analysis
 from actors.domain.bar_views import Bar, Step
+from actors.domain.bar_windows import BarWindow
 from actors.domain.roles import Send
 from actors.domain.session_plan import Session, SessionPlan, StrategySpec, Stream, Trading
-from actors.domain.strategy import Action, Context, SignalError, Strategy, StrategyParams
+from actors.domain.strategy import Action, Context, Needs, SignalError, Strategy, StrategyParams
 from actors.domain.trading.orders import Fill
 from actors.runtime.store import ParquetTables
 from protocol.blocks import BAR_DTYPE, NO_QUALITY, Bars, bar_block, time_block
@@ -154,6 +155,45 @@ def play(
         return last.verdict, read_tables(Path(folder) / "trading" / "mine")
 
 
+class InAndOut(Trader):
+    """Buy and sell with every bar, where fills are at the close."""
+
+    def on_bar(self, ctx: Context, bar: Bar) -> None:
+        ctx.signal(bar.symbol, "BUY", 1)
+        ctx.signal(bar.symbol, "CLOSE")
+
+
+class BySteps(Trader):
+    """Trade every third minute on each symbol's newest bar since."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.newest: dict[str, float] = {}
+
+    def on_step(self, ctx: Context, step: Step) -> None:
+        for index, close in zip(step.symbol_index.tolist(), step.close.tolist(), strict=True):
+            self.newest[ctx.symbols[index]] = close
+        if (ctx.now - ctx.session.open_ns) // MINUTE % 3 == 0:
+            for symbol in ctx.symbols:
+                if symbol in self.newest:
+                    self.trade(ctx, symbol, self.newest[symbol])
+            self.newest.clear()
+
+
+class ByWindow(Trader):
+    """Do the same with the bars of three minutes at once."""
+
+    def needs(self) -> Needs:
+        return Needs(window="3m")
+
+    def on_window(self, ctx: Context, window: BarWindow) -> None:
+        assert window.now == ctx.now
+        for symbol in ctx.symbols:
+            latest = window.bars(symbol, "1m").latest
+            if latest is not None:
+                self.trade(ctx, symbol, latest.close)
+
+
 def read_tables(folder: Path) -> Tables:
     return {path.stem: plain(pq.read_table(path)).to_pylist() for path in folder.glob("*.parquet")}
 
@@ -175,6 +215,14 @@ def test_by_bar_and_by_step_trade_alike_whatever_the_cut_into_windows(seed: int,
     whole = play(ByBar(), windows_of(seed, set()))
     assert play(ByStep(), windows_of(seed, cuts)) == whole
     assert play(ByBar(), windows_of(seed, set(range(1, STEPS)))) == whole
+
+
+@settings(max_examples=12)
+@given(seed=st.integers(0, 10**6), cuts=Cuts)
+def test_by_window_and_by_step_trade_alike_whatever_the_cut_into_windows(seed: int, cuts: set[int]) -> None:
+    whole = play(BySteps(), windows_of(seed, set()))
+    assert whole[0].orders
+    assert play(ByWindow(), windows_of(seed, cuts)) == whole
 
 
 @settings(max_examples=12)
@@ -261,6 +309,22 @@ def newest(stream: int, seed: int, at: int) -> float:
         if bar["stream"] == stream and bar["close_ts"] <= at
     ]
     return closes[-1] if closes else 0.0
+
+
+def test_what_is_bought_and_sold_within_a_step_is_told_and_booked() -> None:
+    plan = structs.replace(PLAN, trading=structs.replace(TRADING, fill="close"))
+    strategy = InAndOut()
+    verdict, tables = play(strategy, windows_of(1, {4}), plan)
+    bars = sum(len(bars_of(session, 1)) for session in PLAN.sessions)
+    assert len(strategy.fills) == len(tables["fills"]) == verdict.fills == 2 * bars
+    spent = 0.0
+    booked = {row["event_ts"]: row["equity"] for row in tables["equity"]}
+    for row in tables["fills"]:
+        spent += row["quantity"] * row["price"] + row["commission"]
+        booked[row["event_ts"], "now"] = TRADING.initial_cash - spent
+    for key, equity in booked.items():
+        if isinstance(key, tuple):
+            assert booked[key[0]] == pytest.approx(equity)
 
 
 def test_without_a_signal_the_books_stay_as_they_were() -> None:

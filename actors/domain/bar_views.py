@@ -201,6 +201,7 @@ class StreamLayout:
         self.symbols = np.array([stream.symbol for stream in served], dtype=object)
         self.intervals = np.array([stream.interval for stream in served], dtype=object)
         positions = {symbol: position for position, symbol in enumerate(plan.symbols)}
+        self.symbol_count = len(positions)
         self.symbol_index = np.array([positions[stream.symbol] for stream in served], dtype=np.int64)
         self.id_ranges: dict[str, tuple[int, int]] = {}
         for stream in served:

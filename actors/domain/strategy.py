@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final, Generic, Literal, TypeVar, get_args
 from pydantic import BaseModel
 
 from actors.domain.bar_views import Bar, BarSeries, Step
+from actors.domain.bar_windows import BarWindow
 from actors.domain.indicators import IndicatorBoard
 from actors.domain.market import Market, UnknownSymbol
 from actors.domain.quality_ledger import StreamQuality
@@ -41,6 +42,8 @@ class Needs:
     """The bars that `on_bar` and `on_step` get; empty is all that the run serves."""
     indicators: tuple[IndicatorSpec, ...] = ()
     """What `ctx.indicator` can be asked for, on every symbol."""
+    window: str | None = None
+    """The interval, within a session, at whose closes `on_window` is called."""
     history_sessions: int = 0
     """How many sessions before the current one are kept, and warm the indicators up."""
 
@@ -291,6 +294,12 @@ class Strategy(Generic[ParamsT]):
 
     def on_step(self, ctx: Context, step: Step) -> None:
         """Handle a step, after its `on_bar` calls: all its bars at once; none where nothing closed."""
+
+    def on_window(self, ctx: Context, window: BarWindow) -> None:
+        """Handle a stretch of bars, after `on_step`, where a bar of `needs().window` would close.
+
+        It holds all bars that the strategy wants since the stretch before, those of this step included.
+        """
 
     def on_session_end(self, ctx: Context) -> None:
         """Handle a session's close, after its last step."""

@@ -136,5 +136,17 @@ def _check_needs(target: str, strategy: Strategy[Any]) -> None:
             raise StrategyLoadError(target, f"needs() gave {needs!r}, not Needs")
         for interval in needs.intervals:
             Interval.parse(interval)
+        _check_window(target, strategy, needs.window)
         for indicator in needs.indicators:
             check(indicator)
+
+
+def _check_window(target: str, strategy: Strategy[Any], window: str | None) -> None:
+    """Make sure that `on_window` and `needs().window` go together."""
+    defined = type(strategy).on_window is not Strategy.on_window
+    if defined and window is None:
+        raise StrategyLoadError(target, 'it defines on_window, so needs() must name a window, such as "30m"')
+    if window is not None and not Interval.parse(window).is_intraday:
+        raise StrategyLoadError(
+            target, f'needs() names the window {window!r}: write s, m or h, such as "30m"'
+        )

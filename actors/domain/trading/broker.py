@@ -57,6 +57,11 @@ class Broker:
         """Whether no step can change anything unless the strategy acts."""
         return self.desk.is_idle
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it is idle and the strategy knows of all fills."""
+        return self.desk.is_idle and not self._unseen
+
     def step(self) -> None:
         """Trade on the base bars that close now."""
         now = self._market.now
