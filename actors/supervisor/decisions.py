@@ -14,11 +14,26 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from actors.domain.exit_codes import ExitCode
+from actors.supervisor.events import (
+    Action,
+    Complained,
+    Concluded,
+    Event,
+    Exited,
+    Greeted,
+    Interrupted,
+    Joined,
+    Kill,
+    Note,
+    Seen,
+    Tell,
+    Ticked,
+)
 from protocol.lifecycle import ACTOR_TRANSITIONS, ActorEvent, ActorState
-from protocol.messages import Connect, Drop, Finished, Level, Message, Stop
+from protocol.messages import Connect, Drop, Finished, Stop
 
 JOIN_S: Final = 60.0
 DRAIN_S: Final = 30.0
@@ -99,81 +114,6 @@ class State:
         return ExitCode.ACTOR_FAILED if self.lost or has_failures(self.finished) else ExitCode.DONE
 
 
-class Greeted(NamedTuple):
-    """An actor's process has said hello."""
-
-    actor: str
-    pid: int
-
-
-class Joined(NamedTuple):
-    """An actor has joined the pipeline."""
-
-    actor: str
-
-
-class Seen(NamedTuple):
-    """An actor gave a sign of life."""
-
-    actor: str
-
-
-class Concluded(NamedTuple):
-    """The coordinator has given its verdict."""
-
-    finished: Finished
-
-
-class Complained(NamedTuple):
-    """An actor says that it cannot go on."""
-
-    actor: str
-    exit_code: int
-    reason: str
-
-
-class Exited(NamedTuple):
-    """An actor's process has ended; a negative code is a signal."""
-
-    actor: str
-    code: int
-
-
-class Interrupted(NamedTuple):
-    """The user wants it to end."""
-
-
-class Ticked(NamedTuple):
-    """Time has passed; with it, each actor's processor time so far."""
-
-    now_ns: int
-    cpu_ns: Mapping[str, int]
-
-
-Event = Greeted | Joined | Seen | Concluded | Complained | Exited | Interrupted | Ticked
-
-
-class Tell(NamedTuple):
-    """Send a message to an actor."""
-
-    actor: str
-    message: Message
-
-
-class Kill(NamedTuple):
-    """Kill an actor's process."""
-
-    actor: str
-
-
-class Note(NamedTuple):
-    """Write a line to the supervisor's log."""
-
-    level: Level
-    text: str
-
-
-Action = Tell | Kill | Note
 Decision = tuple[State, list[Action]]
 
 

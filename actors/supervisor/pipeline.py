@@ -13,8 +13,9 @@ from actors.runtime import clock
 from actors.runtime.framing import Framing
 from actors.runtime.logs import ActorLog
 from actors.runtime.transport import Endpoints, Rejected, SupervisorLink
-from actors.supervisor import decisions
-from actors.supervisor.decisions import Event, Kill, Note, Stage, Tell
+from actors.supervisor import decisions, events
+from actors.supervisor.decisions import Stage
+from actors.supervisor.events import Event, Kill, Note, Tell
 from actors.supervisor.interrupts import Interrupts
 from actors.supervisor.processes import Processes
 from actors.supervisor.status import RunState, RunStatus
@@ -82,10 +83,10 @@ class Pipeline:
     def _turn(self) -> None:
         self._receive((self._next_tick_ns - clock.monotonic_ns()) / 1e9)
         for _ in range(self._interrupts.take()):
-            self._apply(decisions.Interrupted())
+            self._apply(events.Interrupted())
         for name, code, descriptor in self._processes.reap():
             self._link.unwatch(descriptor)
-            self._apply(decisions.Exited(name, code))
+            self._apply(events.Exited(name, code))
         self._tick()
 
     def _receive(self, wait_s: float) -> None:
@@ -102,7 +103,7 @@ class Pipeline:
         """Blame one of our actors for what it lost; a stranger's numbers are nobody's trouble."""
         actor = topics.sender_of(gap.channel)
         if actor in self._roles:
-            self._apply(decisions.Complained(actor, ExitCode.ACTOR_FAILED, str(gap)))
+            self._apply(events.Complained(actor, ExitCode.ACTOR_FAILED, str(gap)))
         else:
             self._log.write("WARNING", f"Dropped: {gap}")
 
@@ -118,20 +119,20 @@ class Pipeline:
         """Translate an actor's message into an event."""
         match message:
             case Hello():
-                self._apply(decisions.Greeted(message.actor, message.pid))
+                self._apply(events.Greeted(message.actor, message.pid))
             case Attached():
-                self._apply(decisions.Joined(message.actor))
+                self._apply(events.Joined(message.actor))
             case Heartbeat():
                 self._watch.on_heartbeat(message, clock.monotonic_ns())
-                self._apply(decisions.Seen(message.actor))
+                self._apply(events.Seen(message.actor))
             case Progress():
                 self._watch.on_progress(message)
             case Finished():
-                self._apply(decisions.Concluded(message))
+                self._apply(events.Concluded(message))
             case Failed():
                 known = message.exit_code in tuple(ExitCode)
                 code = message.exit_code if known else ExitCode.ACTOR_FAILED
-                self._apply(decisions.Complained(message.actor, code, message.reason))
+                self._apply(events.Complained(message.actor, code, message.reason))
             case _:
                 self._log.write("WARNING", f"Unexpected {type(message).__name__}")
 
@@ -139,7 +140,7 @@ class Pipeline:
         now_ns = clock.monotonic_ns()
         if now_ns >= self._next_tick_ns:
             self._next_tick_ns = now_ns + round(TICK_S * 1e9)
-            self._apply(decisions.Ticked(now_ns, self._processes.cpu_ns()))
+            self._apply(events.Ticked(now_ns, self._processes.cpu_ns()))
 
     def _apply(self, event: Event) -> None:
         self._state, actions = decisions.decide(self._state, event)

@@ -14,6 +14,14 @@ from actors.supervisor.decisions import (
     DRAIN_S,
     JOIN_S,
     STOP_S,
+    Stage,
+    State,
+    Trouble,
+    alive,
+    begin,
+    decide,
+)
+from actors.supervisor.events import (
     Action,
     Complained,
     Concluded,
@@ -25,14 +33,8 @@ from actors.supervisor.decisions import (
     Kill,
     Note,
     Seen,
-    Stage,
-    State,
     Tell,
     Ticked,
-    Trouble,
-    alive,
-    begin,
-    decide,
 )
 from protocol.lifecycle import ActorState
 from protocol.messages import Connect, Drop, Finished, Stop, Verdict

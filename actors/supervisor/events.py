@@ -1,0 +1,83 @@
+"""What the supervisor learns of a run, and what it can do about it."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from protocol.messages import Finished, Level, Message
+
+
+class Greeted(NamedTuple):
+    """An actor's process has said hello."""
+
+    actor: str
+    pid: int
+
+
+class Joined(NamedTuple):
+    """An actor has joined the pipeline."""
+
+    actor: str
+
+
+class Seen(NamedTuple):
+    """An actor gave a sign of life."""
+
+    actor: str
+
+
+class Concluded(NamedTuple):
+    """The coordinator has given its verdict."""
+
+    finished: Finished
+
+
+class Complained(NamedTuple):
+    """An actor says that it cannot go on."""
+
+    actor: str
+    exit_code: int
+    reason: str
+
+
+class Exited(NamedTuple):
+    """An actor's process has ended; a negative code is a signal."""
+
+    actor: str
+    code: int
+
+
+class Interrupted(NamedTuple):
+    """The user wants it to end."""
+
+
+class Ticked(NamedTuple):
+    """Time has passed; with it, each actor's processor time so far."""
+
+    now_ns: int
+    cpu_ns: Mapping[str, int]
+
+
+Event = Greeted | Joined | Seen | Concluded | Complained | Exited | Interrupted | Ticked
+
+
+class Tell(NamedTuple):
+    """Send a message to an actor."""
+
+    actor: str
+    message: Message
+
+
+class Kill(NamedTuple):
+    """Kill an actor's process."""
+
+    actor: str
+
+
+class Note(NamedTuple):
+    """Write a line to the supervisor's log."""
+
+    level: Level
+    text: str
+
+
+Action = Tell | Kill | Note
