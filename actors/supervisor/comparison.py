@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from actors.results import Run
-from actors.supervisor.columns import Column, Columns, columns_of
+from actors.results.columns import Column, Columns, columns_of
 
 FIGURES: Final = ("bars", "derived", "quality", "gaps", "signals", "results", "suppressed_derived")
 """The parts of summary.json that two equal runs share."""

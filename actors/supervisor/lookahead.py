@@ -24,10 +24,10 @@ from actors.domain.lookahead import Cut, choose_cuts
 from actors.domain.overrides import Overrides
 from actors.domain.session_plan import SessionPlan
 from actors.results import Run
+from actors.results.columns import columns_of
 from actors.runtime.calendars import Calendars
 from actors.runtime.file_openings import FileOpenings
 from actors.runtime.store import Catalog, alter_streams, copy_streams
-from actors.supervisor.columns import columns_of
 from actors.supervisor.planner import make_plan
 from actors.supervisor.prefix_comparison import StrategyParting, strategy_partings
 from actors.supervisor.read_watch import Reading, read_report

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from actors.results import Run
-from actors.supervisor.columns import Columns, columns_of
+from actors.results.columns import Columns, columns_of
 from actors.supervisor.comparison import Parting, find_parting
 
 _CLOCK: Final = "event_ts"

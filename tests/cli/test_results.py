@@ -134,9 +134,17 @@ def test_a_notebook_reads_tables_and_bars(runs: Path) -> None:
     assert run.table("signals").num_rows == run.summary["signals"]["emitted"]
 
 
+def test_statistics_are_those_of_the_tables(runs: Path) -> None:
+    run = Run(runs / "latest")
+    found, equity = run.statistics("sma_crossover"), run.table("trading/sma_crossover/equity").to_pandas()
+    assert found.end_equity == equity["equity"].iloc[-1] == run.summary["results"]["sma_crossover"]["equity"]
+    assert found.steps == len(equity)
+
+
 @pytest.mark.parametrize(
     ("read", "words"),
     [
+        (lambda run: run.statistics("none"), "its strategies: sma_crossover"),
         (lambda run: run.table("nothing"), "it has bars, "),
         (lambda run: run.bars("AAPL", "7m"), "no 7m bars of AAPL"),
     ],

@@ -13,7 +13,7 @@ import numpy as np
 from actors.domain.errors import DataError
 from actors.domain.intervals import NS_PER_S, Interval
 from actors.results import Run
-from actors.supervisor.columns import Column, columns_of
+from actors.results.columns import Column, columns_of
 from actors.supervisor.report.folding import FACTORS, fold
 from actors.supervisor.report.local_axis import LocalAxis
 from actors.supervisor.report.packing import packed_candles, packed_series, packed_times

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from actors.results import Run
+from actors.results.traded import Traded
 from actors.supervisor.report.candles import build_candles
 from actors.supervisor.report.equity import build_equity
 from actors.supervisor.report.findings import find
@@ -17,7 +18,6 @@ from actors.supervisor.report.local_axis import LocalAxis
 from actors.supervisor.report.strategies import (
     MARKS_SHOWN,
     TRADES_SHOWN,
-    Traded,
     marks_document,
     signals_table,
     strategy_document,

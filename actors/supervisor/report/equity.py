@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from actors.domain.trading.equity_curve import Floats, Integers
+from actors.results.traded import Traded
 from actors.supervisor.report.local_axis import LocalAxis
 from actors.supervisor.report.packing import packed_series, packed_times
-from actors.supervisor.report.strategies import Traded
 
 Json = dict[str, Any]
 POINTS_SHOWN: Final = 4000

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from actors.results import Run
+from actors.results.traded import Traded
 from actors.supervisor.report.gaps import Gap
-from actors.supervisor.report.strategies import Traded, refusals
+from actors.supervisor.report.strategies import refusals
 from actors.supervisor.wording import counted, listed
 
 Json = dict[str, Any]

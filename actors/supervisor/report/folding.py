@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from actors.domain.trading.equity_curve import Integers
-from actors.supervisor.columns import Column
+from actors.results.columns import Column
 
 FACTORS: Final = (5, 15, 60)
 """How many nominal lengths are joined; beyond, all of a session's bars are."""

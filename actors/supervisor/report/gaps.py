@@ -3,7 +3,7 @@
 from typing import Any, Final, NamedTuple
 
 from actors.results import Run
-from actors.supervisor.columns import columns_of
+from actors.results.columns import columns_of
 from actors.supervisor.report.local_axis import LocalAxis, local_text
 
 Json = dict[str, Any]

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from actors.results import Run
-from actors.supervisor.columns import columns_of
+from actors.results.columns import columns_of
 
 Json = dict[str, Any]
 SYMBOLS_SHOWN: Final = 40

@@ -12,7 +12,7 @@ import numpy as np
 
 from actors.domain.local_time import NS_PER_S
 from actors.domain.trading.equity_curve import Integers
-from actors.supervisor.columns import Column
+from actors.results.columns import Column
 
 Json = dict[str, Any]
 

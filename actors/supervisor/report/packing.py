@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from actors.domain.trading.equity_curve import Floats, Integers
-from actors.supervisor.columns import Column
+from actors.results.columns import Column
 
 Json = dict[str, Any]
 PLACES: Final = 6

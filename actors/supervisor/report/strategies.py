@@ -7,69 +7,25 @@ import msgspec
 import numpy as np
 
 from actors.domain.trading.desk import APPROVED
-from actors.domain.trading.equity_curve import EquityCurve
-from actors.domain.trading.orders import Fill
-from actors.domain.trading.statistics import Market, Result, statistics_of
+from actors.domain.trading.statistics import statistics_of
 from actors.domain.trading.trades import open_trades, round_trips
 from actors.results import Run
-from actors.supervisor.columns import Column, columns_of
+from actors.results.columns import Column, columns_of
+from actors.results.traded import Traded, market_of
 from actors.supervisor.report.local_axis import LocalAxis
 
 Json = dict[str, Any]
-SESSIONS_PER_YEAR: Final = 252
-CONTINUOUS: Final = {"24/7": 365}
-"""Sessions a year of the calendars that never close."""
 TRADES_SHOWN: Final = 500
 """Of all strategies together."""
 MARKS_SHOWN: Final = 4000
 """Signals, and as many fills, of all strategies together."""
 
 
-class Traded:
-    """The tables of one strategy; None for those that the run did not come to write."""
-
-    def __init__(self, run: Run, strategy: str) -> None:
-        """Read them."""
-        self.name = strategy
-        self._start: float | None = (run.summary.get("results", {}).get(strategy) or {}).get("start_equity")
-        self._cash: float = run.plan["trading"]["initial_cash"]
-        self.decisions = _table(run, f"trading/{strategy}/decisions")
-        self.fills = _table(run, f"trading/{strategy}/fills")
-        self.equity = _table(run, f"trading/{strategy}/equity")
-        self.orders = _table(run, f"trading/{strategy}/orders")
-
-    @property
-    def start(self) -> float:
-        """Equity before the first step."""
-        return self._cash if self._start is None else self._start
-
-    def fill_list(self) -> list[Fill]:
-        """Give the fills as the domain has them."""
-        if self.fills is None:
-            return []
-        return [Fill(*row) for row in zip(*(self.fills[name].tolist() for name in Fill._fields), strict=True)]
-
-    def curve(self) -> EquityCurve | None:
-        """Give the equity as the domain has it; None without a table."""
-        if self.equity is None:
-            return None
-        _, session = np.unique(self.equity["session"].astype(np.str_), return_inverse=True)
-        columns = (self.equity[name] for name in ("event_ts", "equity", "exposure"))
-        return EquityCurve(session.astype(np.int64), *columns)
-
-
-def market_of(run: Run) -> Market:
-    """Tell by what figures are scaled and sorted."""
-    return Market(run.plan["timezone"], CONTINUOUS.get(run.plan["calendar"], SESSIONS_PER_YEAR))
-
-
 def strategy_document(traded: Traded, run: Run, trades_shown: int) -> Json:
     """Put the figures and the trades of a strategy together; statistics are None without tables."""
     fills, curve = traded.fill_list(), traded.curve()
     trades, summed = round_trips(fills), (run.summary.get("results") or {}).get(traded.name)
-    found = (
-        None if curve is None else statistics_of(Result(traded.start, curve, trades, fills), market_of(run))
-    )
+    found = None if curve is None else statistics_of(traded.result(curve), market_of(run.plan))
     return {
         "name": traded.name,
         "target": _target(run, traded.name),

@@ -1,11 +1,4 @@
-"""What a run left behind, for notebooks and scripts.
-
-from actors.results import Run
-
-run = Run("runs/latest")
-run.bars("AAPL", "5m").to_pandas()
-polars.from_arrow(run.table("quality"))
-"""
+"""One run folder, read back."""
 
 import json
 from functools import cached_property
@@ -13,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from actors.domain.errors import DataError
+from actors.domain.trading.statistics import Statistics, statistics_of
+from actors.results.traded import Traded, market_of
 from actors.runtime.store import read_stream, read_table, table_names
 
 Json = dict[str, Any]
@@ -86,6 +81,20 @@ class Run:
         Raises DataError where the run did not serve the stream.
         """
         return read_stream(self.folder / "tables", symbol, interval)
+
+    def statistics(self, strategy: str) -> Statistics:
+        """Compute the statistics of a strategy's trading; docs/statistics.md has the formulas.
+
+        Raises DataError where the run has no tables of its trades: it failed, or has no such strategy.
+        """
+        traded = Traded(self, strategy)
+        curve = traded.curve()
+        if curve is None:
+            names = ", ".join(spec["name"] for spec in self.plan["strategies"]) or "none"
+            raise DataError(
+                f"{self.folder} has no trades of a strategy {strategy!r}; its strategies: {names}"
+            )
+        return statistics_of(traded.result(curve), market_of(self.plan))
 
     def _json(self, name: str) -> Json:
         path = self.folder / name
