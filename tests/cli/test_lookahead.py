@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any, Final
 
@@ -94,15 +95,23 @@ class Subject(Base):
 """
 
 
+def catalog_beside(folder: Path) -> Path:
+    """Copy the sample catalog: nobody else reads the copy while it is watched."""
+    catalog = folder.with_name(f"{folder.name}-catalog")
+    shutil.copytree(CATALOG, catalog)
+    return catalog
+
+
 def write(folder: Path, **bodies: str) -> Path:
-    """Write a configuration of these strategies."""
+    """Write a configuration of these strategies, and copy the catalog for it."""
+    catalog = catalog_beside(folder)
     document = json.loads(EXAMPLE.read_bytes())
-    document["catalog"]["path"] = str(CATALOG)
+    document["catalog"]["path"] = str(catalog)
     document["session_data_config"]["strategies"] = [
         {"name": name, "strategy": f"{name}.py:Subject"} for name in bodies
     ]
     for name, body in bodies.items():
-        (folder / f"{name}.py").write_text(PREAMBLE.format(catalog=str(CATALOG)) + body)
+        (folder / f"{name}.py").write_text(PREAMBLE.format(catalog=str(catalog)) + body)
     path = folder / "session.json"
     path.write_text(json.dumps(document))
     return path
@@ -117,10 +126,10 @@ def document_of(result: Result) -> Json:
     return found
 
 
-def fingerprint() -> dict[str, tuple[str, int]]:
+def fingerprint(catalog: Path) -> dict[str, tuple[str, int]]:
     return {
         path.as_posix(): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
-        for path in CATALOG.rglob("*.parquet")
+        for path in catalog.rglob("*.parquet")
     }
 
 
@@ -135,17 +144,18 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Json:
         folder_reader=READS_THE_FOLDER,
         opener=OPENS_THE_FILE,
     )
-    before = fingerprint()
+    catalog = Path(json.loads(config.read_bytes())["catalog"]["path"])
+    before = fingerprint(catalog)
     result = check(config, "--json", "--cuts", "2", *ONE_DAY)
     assert result.exit_code == 5, result.output
-    assert fingerprint() == before
+    assert fingerprint(catalog) == before
     return document_of(result)
 
 
 @pytest.mark.slow
 def test_the_strategies_that_come_with_it_do_not_look_ahead(tmp_path: Path) -> None:
     document = json.loads(EXAMPLE.read_bytes())
-    document["catalog"]["path"] = str(CATALOG)
+    document["catalog"]["path"] = str(catalog_beside(tmp_path))
     document["session_data_config"]["strategies"] = [
         strategy
         for name in ("example_session", "opening_range", "rsi_reversion")

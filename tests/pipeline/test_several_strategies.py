@@ -10,7 +10,7 @@ from tests.pipeline.conftest import Configure, Ended, Json, Launcher, Runner, Wr
 CROSSOVER: Final[Json] = {
     "name": "sma_crossover",
     "strategy": "actors.strategies.sma_crossover:SmaCrossover",
-    "params": {"interval": "5m", "fast": 10, "slow": 20},
+    "params": {"interval": "5m", "fast": 10, "slow": 20, "quantity": 40},
 }
 FAILING: Final = """
 class Subject(Strategy):
