@@ -36,13 +36,26 @@ class Subject(Trader):
             for place, close in zip(bars.symbol_index.tolist(), bars.close.tolist()):
                 self.trade(ctx, ctx.symbols[place], interval, close)
 """
+BY_WINDOW: Final = f"""{TRADES}
+
+class Subject(Trader):
+    def needs(self):
+        return Needs(intervals=("1m", "5m"), window="1m")
+
+    def on_window(self, ctx, window):
+        for interval in ("1m", "5m"):
+            for closes in window.matrix(interval)[1].tolist():
+                for symbol, close in zip(ctx.symbols, closes):
+                    if close == close:
+                        self.trade(ctx, symbol, interval, close)
+"""
 
 
-def test_by_bar_and_by_step_in_one_process_and_in_several_signals_and_equity_are_the_same(
+def test_by_bar_by_step_and_by_window_in_one_process_and_in_several_all_is_the_same(
     run: Runner, configure: Configure, write_strategy: WriteStrategy
 ) -> None:
     found = []
-    for body in (BY_BAR, BY_STEP):
+    for body in (BY_BAR, BY_STEP, BY_WINDOW):
         path = configure({"session_data_config": {"strategies": [write_strategy("mine", body)]}})
         for options in ((), ("--inline", "--window-steps", "7")):
             ended = run(path, *options)
