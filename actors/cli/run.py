@@ -1,10 +1,12 @@
 """The verb `run`: what `scripts/launch.py` does too."""
 
 import gc
+import re
 import signal
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -12,6 +14,21 @@ from actors.cli.errors import exits_cleanly
 from actors.cli.options import config_argument, override_options
 from actors.domain.overrides import Overrides
 from actors.supervisor.forkserver import start_forkserver
+
+DIGEST: Final = re.compile(r"(data|stream|signals)=([0-9a-f]{8,64})")
+
+
+def _digests(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    """Check what `--expect-digest` was given."""
+    found = {}
+    for text in texts:
+        match = DIGEST.fullmatch(text)
+        if match is None:
+            raise click.BadParameter(
+                f"{text!r}: write data=, stream= or signals= and at least 8 digits of summary.json's digest"
+            )
+        found[match[1]] = match[2]
+    return found
 
 
 @click.command()
@@ -25,10 +42,26 @@ from actors.supervisor.forkserver import start_forkserver
     show_default=True,
     help="Where run folders are made.",
 )
+@click.option(
+    "--expect-digest",
+    "digests",
+    multiple=True,
+    metavar="KIND=HEX",
+    callback=_digests,
+    help="Exit code 5 where the data, stream or signals digest does not begin so; may be repeated.",
+)
 @click.option("--inline", is_flag=True, help="Run everything in this one process, without sockets.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON and nothing else.")
 @exits_cleanly
-def run(config: Path, *, overrides: Overrides, runs: Path, inline: bool, as_json: bool) -> None:
+def run(
+    config: Path,
+    *,
+    overrides: Overrides,
+    runs: Path,
+    digests: dict[str, str],
+    inline: bool,
+    as_json: bool,
+) -> None:
     """Replay the sessions of CONFIG."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not inline:
@@ -36,5 +69,5 @@ def run(config: Path, *, overrides: Overrides, runs: Path, inline: bool, as_json
     gc.disable()  # what is imported stays: 0.07 s less
     launching = import_module("actors.supervisor.launch")
     gc.enable()
-    options = launching.LaunchOptions(runs=runs, inline=inline, as_json=as_json)
+    options = launching.LaunchOptions(runs=runs, inline=inline, as_json=as_json, digests=digests)
     sys.exit(launching.launch(config, overrides, options))

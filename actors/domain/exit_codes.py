@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     DATA_MISSING = 4
     """Stored data are missing, unreadable or below the quality gate."""
     DIGEST_DIFFERS = 5
-    """What should be the same is not: two runs of `diff`, or what `check-lookahead` compares."""
+    """What should be the same is not: a digest that was expected, two runs of `diff`, or what
+    `check-lookahead` compares."""
     INTERRUPTED = 130
     """Ctrl-C or a signal ended the run in order; it can be resumed."""

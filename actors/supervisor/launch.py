@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -48,6 +48,8 @@ class LaunchOptions:
     runs: Path
     inline: bool
     as_json: bool
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """What digests must begin with, by kind: `data`, `stream`, `signals`."""
     stdout: TextIO = field(default_factory=lambda: sys.stdout)
     """Where the summary goes as JSON; what a strategy prints in this process then goes to standard error."""
 
@@ -121,7 +123,21 @@ class _Launch:
                 self._screen.stop()
             summary = self._conclude(verdict, log)
         self._report(summary)
-        return ExitCode(summary["exit_code"])
+        return self._compared(summary)
+
+    def _compared(self, summary: Json) -> ExitCode:
+        """Say how the run ended; a whole one must have the digests that were expected."""
+        code = ExitCode(summary["exit_code"])
+        others = {
+            kind: found
+            for kind, expected in self._options.digests.items()
+            if not (found := str(summary["digest"][kind])).startswith(expected)
+        }
+        if code is not ExitCode.DONE or not others:
+            return code
+        for kind, found in others.items():
+            sys.stderr.write(f"digest {kind} is {found}, not {self._options.digests[kind]}\n")
+        return ExitCode.DIGEST_DIFFERS
 
     def _write_down(self, config: SessionConfig) -> None:
         """Keep what the run is made from, while the actors start."""

@@ -155,6 +155,18 @@ def test_what_is_not_there_is_said(read: object, words: str, runs: Path) -> None
         read(Run(runs / "latest"))
 
 
+def test_a_run_whose_digest_is_another_than_expected_says_so(runs: Path, tmp_path: Path) -> None:
+    found = Run(runs / "latest").summary["digest"]["data"]
+    command = ("run", str(EXAMPLE), "--inline", "--runs", str(tmp_path), "--end", "2025-07-03")
+    assert invoke(*command, "--expect-digest", f"data={found[:12]}").exit_code == 0
+    other = invoke(*command, "--expect-digest", f"data={found[:12]}", "--expect-digest", f"stream={'0' * 64}")
+    assert other.exit_code == 5
+    assert f"not {'0' * 64}" in other.output
+    refused = invoke(*command, "--expect-digest", "data=xyz")
+    assert refused.exit_code == 2
+    assert "at least 8 digits" in " ".join(refused.output.split())
+
+
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no run folder"):
         Run(tmp_path)
