@@ -34,7 +34,7 @@ from actors.supervisor.read_watch import Reading, read_report
 from actors.supervisor.watched_run import WatchedRun, start
 
 DEFAULT_CUTS: Final = 3
-Outcome = Literal["clean", "looks_ahead", "not_repeatable", "reads_stored_data"]
+Outcome = Literal["clean", "looks_ahead", "not_repeatable", "reads_stored_data", "stored_data_opened"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class LookaheadCheck:
     strategies: tuple[str, ...]
     timezone: str
     readings: tuple[Reading, ...]
-    """Files of stored bars that strategies opened by themselves."""
+    """Files of stored bars that strategies, or for some of them other programs, opened."""
     unrepeatable: tuple[StrategyParting, ...]
     """Where two runs of the same bars part; nothing was cut then."""
     cuts: tuple[CutResult, ...] = field(default=())
@@ -62,9 +62,11 @@ class LookaheadCheck:
         """What weighs most."""
         if any(result.partings for result in self.cuts):
             return "looks_ahead"
-        if self.readings:
+        if any(reading.traced for reading in self.readings):
             return "reads_stored_data"
-        return "not_repeatable" if self.unrepeatable else "clean"
+        if self.unrepeatable:
+            return "not_repeatable"
+        return "stored_data_opened" if self.readings else "clean"
 
 
 def check_lookahead(config_path: Path, overrides: Overrides, cuts: int = DEFAULT_CUTS) -> LookaheadCheck:
@@ -158,11 +160,10 @@ class _Check:
     def _note_unseen(self, opened: Iterable[Path]) -> None:
         """Add the files that were opened without a word to Python."""
         seen = {reading.file for reading in self._readings}
-        only = self._names[0] if len(self._names) == 1 else None
         for path in sorted(opened):
             file = path.relative_to(self._catalog).as_posix()
             if file not in seen:
-                self._readings[Reading(file, only, None)] = None
+                self._readings[Reading(file, traced=False)] = None
 
 
 def _cuts_of(run: Run, count: int) -> tuple[Cut, ...]:

@@ -26,6 +26,8 @@ class Reading(msgspec.Struct, frozen=True):
     """Its name, or its target while it is loaded; None where it is not known."""
     place: str | None = None
     """The handler; None outside of handlers."""
+    traced: bool = True
+    """False: the system tells of it, and it may have been another program."""
 
 
 class ReadWatch:

@@ -95,23 +95,16 @@ class Subject(Base):
 """
 
 
-def catalog_beside(folder: Path) -> Path:
-    """Copy the sample catalog: nobody else reads the copy while it is watched."""
-    catalog = folder.with_name(f"{folder.name}-catalog")
-    shutil.copytree(CATALOG, catalog)
-    return catalog
-
-
 def write(folder: Path, **bodies: str) -> Path:
-    """Write a configuration of these strategies, and copy the catalog for it."""
-    catalog = catalog_beside(folder)
+    """Write a configuration of these strategies, with a catalog that nobody else uses."""
     document = json.loads(EXAMPLE.read_bytes())
-    document["catalog"]["path"] = str(catalog)
+    document["catalog"]["path"] = "data"
+    shutil.copytree(CATALOG, folder / "data")
     document["session_data_config"]["strategies"] = [
         {"name": name, "strategy": f"{name}.py:Subject"} for name in bodies
     ]
     for name, body in bodies.items():
-        (folder / f"{name}.py").write_text(PREAMBLE.format(catalog=str(catalog)) + body)
+        (folder / f"{name}.py").write_text(PREAMBLE.format(catalog=str(folder / "data")) + body)
     path = folder / "session.json"
     path.write_text(json.dumps(document))
     return path
@@ -144,18 +137,18 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Json:
         folder_reader=READS_THE_FOLDER,
         opener=OPENS_THE_FILE,
     )
-    catalog = Path(json.loads(config.read_bytes())["catalog"]["path"])
-    before = fingerprint(catalog)
+    before = fingerprint(config.parent / "data")
     result = check(config, "--json", "--cuts", "2", *ONE_DAY)
     assert result.exit_code == 5, result.output
-    assert fingerprint(catalog) == before
+    assert fingerprint(config.parent / "data") == before
     return document_of(result)
 
 
 @pytest.mark.slow
 def test_the_strategies_that_come_with_it_do_not_look_ahead(tmp_path: Path) -> None:
     document = json.loads(EXAMPLE.read_bytes())
-    document["catalog"]["path"] = str(catalog_beside(tmp_path))
+    document["catalog"]["path"] = "data"
+    shutil.copytree(CATALOG, tmp_path / "data")
     document["session_data_config"]["strategies"] = [
         strategy
         for name in ("example_session", "opening_range", "rsi_reversion")
@@ -169,7 +162,7 @@ def test_the_strategies_that_come_with_it_do_not_look_ahead(tmp_path: Path) -> N
     assert result.exit_code == 0, result.output
     assert "✔ no look-ahead found" in result.output
     assert result.output.count("✔ same before") == 2
-    assert [path.name for path in tmp_path.iterdir()] == ["shipped.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "shipped.json"]
 
 
 @pytest.mark.slow
@@ -203,7 +196,8 @@ def test_a_strategy_that_reads_the_catalog_is_named_with_the_file_and_the_handle
 def test_a_file_that_another_program_reads_for_a_strategy_is_noticed_too(tmp_path: Path) -> None:
     result = check(write(tmp_path, outside=READS_IN_ANOTHER_PROGRAM), "--cuts", "1", *ONE_DAY)
     assert result.exit_code == 5, result.output
-    words = "strategy outside opened bars/interval=1m/symbol=AAPL/year=2025/part-0.parquet"
+    assert "✘ stored data opened" in result.output
+    words = "bars/interval=1m/symbol=AAPL/year=2025/part-0.parquet was opened during the runs"
     assert words in " ".join(result.output.split())
 
 

@@ -19,6 +19,7 @@ _VERDICTS: Final = {
     "clean": ("✔ no look-ahead found", "bold green", "no strategy knew what was altered"),
     "looks_ahead": ("✘ looks ahead", "bold red", "what a strategy did follows from later bars"),
     "reads_stored_data": ("✘ reads stored data", "bold red", "a strategy opened files of bars by itself"),
+    "stored_data_opened": ("✘ stored data opened", "bold yellow", "by a strategy, or by another program"),
     "not_repeatable": ("✘ not repeatable", "bold yellow", "two runs on the same bars are not the same"),
 }
 
@@ -61,15 +62,19 @@ def _readings(readings: tuple[Reading, ...]) -> RenderableType:
     lines = [Text(_reading(reading)) for reading in readings[:READINGS_SHOWN]]
     if len(readings) > READINGS_SHOWN:
         lines.append(Text(f"… {len(readings) - READINGS_SHOWN:,} more"))
-    return section("Stored data read by strategies", "", *lines)
+    return section("Stored data opened", "", *lines)
 
 
 def _reading(reading: Reading) -> str:
-    file, name = clean(reading.file), clean(reading.strategy)
-    if reading.strategy is None:
-        return f"{file} was opened during the runs: a strategy reads stored data, or another program does"
+    file = clean(reading.file)
+    if not reading.traced:
+        return (
+            f"{file} was opened during the runs, by a strategy through a library or by another program; "
+            "if another one uses the catalog, check again without it"
+        )
+    name = f"strategy {clean(reading.strategy)}" if reading.strategy else "a strategy"
     place = f" in {reading.place}" if reading.place else ""
-    return f"strategy {name} opened {file}{place}: it reads stored data by itself"
+    return f"{name} opened {file}{place}: it reads stored data by itself"
 
 
 def _partings(title: str, found: Iterable[StrategyParting], timezone: str) -> RenderableType:
