@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from actors.domain.check_request import CheckRequest
 from actors.domain.intervals import NS_PER_S
 from actors.domain.local_time import local_stamp
 from actors.domain.quality_ledger import COUNTED, rounded_score
@@ -28,11 +29,12 @@ Json = dict[str, Any]
 class CheckDocument:
     """Write sessions as they come, and the totals at the end."""
 
-    def __init__(self, catalog: Path, tally: CheckTally, write: Callable[[str], object]) -> None:
+    def __init__(self, request: CheckRequest, tally: CheckTally, write: Callable[[str], object]) -> None:
         """Write nothing yet; `tally` is told what comes too, and gives the totals."""
         self._tally = tally
         self._write = write
-        self._opening = f'{{"version": {CHECK_VERSION}, "catalog": {_text(str(catalog))}, "sessions": [\n'
+        head = _text({"version": CHECK_VERSION, **_asked(request)}).removesuffix("}")
+        self._opening = f'{head}, "sessions": [\n'
 
     def add(self, check: StreamCheck, verdict: SessionVerdict) -> None:
         """Write a session, with all its gaps and defects."""
@@ -50,6 +52,17 @@ class CheckDocument:
         unchecked = [entry._asdict() for entry in self._tally.unchecked]
         opening = "" if self._opening == _NEXT else self._opening
         self._write(f'{opening}\n], "streams": {_text(streams)}, "unchecked": {_text(unchecked)}}}\n')
+
+
+def _asked(request: CheckRequest) -> Json:
+    """Say what the bars were judged by."""
+    file = request.corporate_actions
+    return {
+        "catalog": str(request.catalog),
+        "corporate_actions": None if file is None else str(file),
+        "extended_hours": request.extended_hours,
+        "align": request.align,
+    }
 
 
 def holdings_document(catalog: Path, holdings: Iterable[StreamHolding]) -> Json:

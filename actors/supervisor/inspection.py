@@ -34,7 +34,7 @@ def show_check(request: CheckRequest, *, min_score: float | None, as_json: bool)
     """
     tally = CheckTally()
     if as_json:
-        document = CheckDocument(request.catalog, tally, sys.stdout.write)
+        document = CheckDocument(request, tally, sys.stdout.write)
         run_check(request, Calendars(), document)
         document.close()
     else:
