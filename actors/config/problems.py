@@ -73,7 +73,9 @@ def _message(details: ErrorDetails, location: Location, model: type[BaseModel]) 
     context: Mapping[str, Any] = details.get("ctx", {})
     match details["type"]:
         case "extra_forbidden":
-            return f"unknown key; {_known_keys(location, model)}"
+            return f"unknown key; {_known_keys(location, model, details['loc'])}"
+        case "union_tag_invalid" | "union_tag_not_found":
+            return _kinds(details["type"], context)
         case "value_error":
             return str(context["error"])
         case "literal_error":
@@ -83,6 +85,16 @@ def _message(details: ErrorDetails, location: Location, model: type[BaseModel]) 
         case kind:
             text = _MESSAGES.get(kind, details["msg"])
             return text.format(**context, got=_shown(details, location)) if kind in _MESSAGES else text
+
+
+def _kinds(problem: str, context: Mapping[str, Any]) -> str:
+    """Say which kinds of an object there are."""
+    known = re.findall(r"'([^']*)'", context.get("expected_tags", ""))
+    name = context["discriminator"].strip("'")
+    if problem == "union_tag_not_found":
+        return f'needs a "{name}" that says which kind it is'
+    hint = did_you_mean(context["tag"], known)
+    return f'there is no {name} "{context["tag"]}"; {hint}'
 
 
 def _hint(details: ErrorDetails) -> str:
@@ -114,19 +126,28 @@ def _followed(location: Location, node: Any) -> Iterator[str | int]:  # noqa: AN
             yield part
 
 
-def _known_keys(location: Location, model: type[BaseModel]) -> str:
-    fields = _section_at(location[:-1], model).model_fields
+def _known_keys(location: Location, model: type[BaseModel], branches: Location) -> str:
+    fields = _section_at(location[:-1], model, branches).model_fields
     return did_you_mean(str(location[-1]), (field.alias or name for name, field in fields.items()))
 
 
-def _section_at(location: Location, model: type[BaseModel]) -> type[BaseModel]:
+def _section_at(location: Location, model: type[BaseModel], branches: Location) -> type[BaseModel]:
+    """Find the section at a location; of several kinds of object the one that `branches` names."""
     parts = (part for part in location if isinstance(part, str))
     for part in parts:
         annotation = model.model_fields[part].annotation
-        model = next(_sections_in(annotation))
+        sections = list(_sections_in(annotation))
+        model = next((section for section in sections if _kind(section) in branches), sections[0])
         if get_origin(annotation) is dict:
             next(parts, None)  # a key of the user's own
     return model
+
+
+def _kind(section: type[BaseModel]) -> str | None:
+    """Name the kind of object that a section describes, where it is one of several."""
+    field = section.model_fields.get("model")
+    kinds = get_args(field.annotation) if field is not None else ()
+    return str(kinds[0]) if kinds else None
 
 
 def _sections_in(annotation: object) -> Iterator[type[BaseModel]]:

@@ -207,6 +207,28 @@ def test_everything_wrong_is_listed_at_once(document: Document) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("commission", "where", "message"),
+    [
+        ({"model": "per_shar"}, "portfolio.commission", 'no model "per_shar"; did you mean "per_share"?'),
+        ({"amount": 1}, "portfolio.commission", 'needs a "model"'),
+        ({"model": "fixed", "amount": "x"}, "portfolio.commission.amount", 'must be a number, not "x"'),
+        ({"model": "fixed"}, "portfolio.commission.amount", "is required"),
+        ("none", "portfolio.commission", 'must be an object, not "none"'),
+        (
+            {"model": "per_value", "bps": 1, "minimun": 2},
+            "portfolio.commission.minimun",
+            'did you mean "minimum"?',
+        ),
+    ],
+)
+def test_of_several_kinds_of_object_the_one_that_was_meant_is_judged(
+    document: Document, commission: object, where: str, message: str
+) -> None:
+    found = problems(document | {"portfolio": {"commission": commission}})
+    assert message in found[where]
+
+
 def test_an_unknown_key_that_is_like_no_other_is_told_what_there_is(document: Document) -> None:
     assert "choose from align, min_coverage" in problems(changed(document, "derived.qqq", 1))["derived.qqq"]
 
