@@ -107,6 +107,17 @@ def test_a_gap_through_a_stop_is_filled_at_the_open_and_a_bracket_ends_with_the_
     assert trader.desk.watched == ()
 
 
+def test_an_order_that_closes_takes_no_more_than_is_left() -> None:
+    trader = Trader()
+    trader.signal("BUY", 10)
+    trader.bar(flat(2, 100.0))
+    trader.signal("CLOSE", terms=terms_of(None, 98.0, "cancelled"))
+    trader.signal("SELL", 6)
+    assert [fill.quantity for fill in trader.bar(flat(3, 100.0))] == [-6.0]
+    assert [fill.quantity for fill in trader.bar(flat(4, 97.0))] == [-4.0]
+    assert trader.desk.is_idle
+
+
 def test_with_both_in_reach_of_one_bar_the_stop_comes_before_the_limit() -> None:
     trader = Trader()
     trader.signal("BUY", 10)
