@@ -225,6 +225,14 @@ def test_the_first_check_that_fails_gives_the_reason_and_orders_that_wait_count(
     assert trader.signal("CLOSE").code == "NOTHING_TO_CLOSE"
 
 
+def test_a_position_that_is_open_may_grow_where_no_other_may_be_opened() -> None:
+    trader = Trader(replace(RULES, limits=WIDE._replace(max_open_positions=1)))
+    trader.signal("BUY", 1)
+    trader.bar(flat(2, 100.0))
+    assert trader.signal("BUY", 1).code == APPROVED
+    assert trader.signal("BUY", 1, symbol="B").code == "OPEN_POSITIONS"
+
+
 def test_whoever_holds_a_position_may_leave_it_whatever_the_limits() -> None:
     trader = Trader(replace(RULES, limits=Limits(1000.0, 1000.0, 1000.0, 1)))
     trader.signal("BUY", 10)
