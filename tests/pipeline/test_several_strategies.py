@@ -26,7 +26,7 @@ class Subject(Strategy):
             pass
 """
 STEP_BY_STEP: Final = {"pipeline": {"window_steps": 1}}
-IMPATIENT: Final = {"pipeline": {"heartbeat_seconds": 0.1, "stall_seconds": 0.3}}
+IMPATIENT: Final = {"pipeline": {"heartbeat_seconds": 0.1, "stall_seconds": 1.0}}
 
 
 def strategies(*entries: Json) -> Json:

@@ -107,7 +107,7 @@ def test_a_strategy_that_waits_for_ever_is_named_as_stalled(
 def test_a_strategy_that_never_returns_is_given_more_time_and_then_named(
     launch: Launcher, configure: Configure, write_strategy: WriteStrategy
 ) -> None:
-    settings = {"pipeline": {"heartbeat_seconds": 0.1, "stall_seconds": 0.3}}
+    settings = {"pipeline": {"heartbeat_seconds": 0.1, "stall_seconds": 1.0}}
     ended = launch(configure(strategies(write_strategy("spins", SPIN)), settings)).finish()
     assert ended.exit_code == 3
     assert ended.summary["failure"]["actor"] == "analysis-spins"
