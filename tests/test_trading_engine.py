@@ -327,6 +327,19 @@ def test_what_is_bought_and_sold_within_a_step_is_told_and_booked() -> None:
             assert booked[key[0]] == pytest.approx(equity)
 
 
+class Refused(Strategy[StrategyParams]):
+    def on_session_end(self, ctx: Context) -> None:
+        assert ctx.signal("AAPL", "BUY", 1e12).code == "BUYING_POWER"
+
+
+def test_the_digest_tells_what_was_decided_even_where_the_books_are_the_same() -> None:
+    idle, idle_tables = play(Strategy(StrategyParams()), windows_of(1, {4}))
+    refused, tables = play(Refused(StrategyParams()), windows_of(1, {4}))
+    assert tables["equity"] == idle_tables["equity"]
+    assert refused.refused == {"BUYING_POWER": len(PLAN.sessions)}
+    assert refused.digest != idle.digest
+
+
 def test_without_a_signal_the_books_stay_as_they_were() -> None:
     verdict, tables = play(Strategy(StrategyParams()), windows_of(1, {4}))
     assert {row["equity"] for row in tables["equity"]} == {10_000.0}
