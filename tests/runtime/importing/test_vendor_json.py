@@ -83,6 +83,45 @@ def test_polygon_aggregates_count_milliseconds(tmp_path: Path) -> None:
     assert "no count of ms" in rows.faults[0].reason
 
 
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        (
+            "alpaca",
+            {
+                "symbol": "A",
+                "bars": [
+                    bar("2025-03-07T14:30:00Z", o=924.59),
+                    bar("2025-03-10T13:30:00Z", o=224.6, h=224.7, l=224.5, c=224.65, v=7),
+                ],
+            },
+        ),
+        (
+            "polygon",
+            {
+                "ticker": "A",
+                "results": [
+                    bar(1_741_357_800_000, o=924.59),
+                    bar(1_741_613_400_000, o=224.6, h=224.7, l=224.5, c=224.65, v=7),
+                ],
+            },
+        ),
+    ],
+)
+def test_the_open_in_new_york_is_an_hour_earlier_in_utc_once_summer_time_has_begun(
+    tmp_path: Path, name: str, document: object
+) -> None:
+    (rows,) = read(tmp_path, name, document)
+    assert rows.stamps.tolist() == [1_741_357_800 * 10**9, 1_741_613_400 * 10**9]
+    assert rows.columns["open"].tolist() == [924.59, 224.6]
+    assert [rows.columns[field][1] for field in ("high", "low", "close", "volume")] == [
+        224.7,
+        224.5,
+        224.65,
+        7,
+    ]
+
+
 @pytest.mark.parametrize(("name", "what"), [("alpaca", "bars"), ("polygon", "results")])
 @pytest.mark.parametrize("document", [{"message": "forbidden"}, {"bars": 1, "results": 1}])
 def test_another_answer_is_refused_by_name(tmp_path: Path, name: str, what: str, document: object) -> None:
