@@ -108,7 +108,8 @@ class Analysis:
         self._indicator_rows = IndicatorRecording(plan, spec.name, board, tables)
         self._trade_rows = TradeRecording(spec.name, tables)
         self._handlers = find_handlers(strategy, self._context)
-        self._gatherer = WindowGatherer(strategy.needs().window or "1d", self._layout)
+        window = strategy.needs().window
+        self._gatherer = None if window is None else WindowGatherer(window, self._layout)
         self._errors: list[Effect] = []
         self._started = False
         self._stopped: tuple[str, int] | None = None
@@ -213,7 +214,8 @@ class Analysis:
         if not self._started:
             self._started = True
             self._call("on_start")
-        self._gatherer.start_session(self._market.session)
+        if self._gatherer is not None:
+            self._gatherer.start_session(self._market.session)
         self._call("on_session_start")
 
     def _play(self, window: SealedWindow, bars: BarColumns) -> None:
@@ -257,7 +259,7 @@ class Analysis:
             yield "on_bar", self._bar_events(bars, bounds)
         if "on_step" in self._handlers:
             yield "on_step", self._step_events(times, bars, bounds)
-        if "on_window" in self._handlers:
+        if self._gatherer is not None and "on_window" in self._handlers:
             yield "on_window", self._gatherer.gather(times, bars, bounds)
 
     def _select(self, bars: BarColumns) -> BarColumns:

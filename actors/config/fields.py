@@ -48,22 +48,21 @@ def _check_interval(text: str) -> str:
     return text
 
 
-def _check_symbol(text: str) -> str:
-    if not re.fullmatch(_SYMBOL, text):
-        raise ValueError(
-            f"{text!r} cannot be a symbol: use letters, digits and . _ -, beginning with a letter or digit, "
-            "32 at most"
-        )
+def check_name(text: str, pattern: str, what: str, advice: str) -> str:
+    """Refuse a text that cannot name what it should; `advice` says of which characters, and how many."""
+    if not re.fullmatch(pattern, text):
+        raise ValueError(f"{text!r} cannot be {what}: use {advice}")
     return text
+
+
+def _check_symbol(text: str) -> str:
+    advice = "letters, digits and . _ -, beginning with a letter or digit, 32 at most"
+    return check_name(text, _SYMBOL, "a symbol", advice)
 
 
 def _check_strategy_name(text: str) -> str:
-    if not re.fullmatch(_STRATEGY_NAME, text):
-        raise ValueError(
-            f"{text!r} cannot be a strategy's name: use a-z, 0-9, _ and -, beginning with a letter or digit, "
-            "20 at most"
-        )
-    return text
+    advice = "a-z, 0-9, _ and -, beginning with a letter or digit, 20 at most"
+    return check_name(text, _STRATEGY_NAME, "a strategy's name", advice)
 
 
 def _check_target(text: str, info: ValidationInfo) -> str:

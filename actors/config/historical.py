@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from actors.config.fields import Misfit, Section, SymbolSelection
+from actors.config.fields import Misfit, Section, SymbolSelection, check_name
 
 SESSIONS_OF: Final = {"d": 1, "w": 5, "m": 21, "y": 252}
 """How many sessions a day, week, month and year of a period have."""
@@ -20,12 +20,8 @@ def sessions_in(period: str) -> int:
 
 
 def _check_name(text: str) -> str:
-    if not re.fullmatch(_NAME, text):
-        raise ValueError(
-            f"{text!r} cannot be an indicator's name: use letters, digits and _, "
-            "beginning with a letter or digit, 40 at most"
-        )
-    return text
+    advice = "letters, digits and _, beginning with a letter or digit, 40 at most"
+    return check_name(text, _NAME, "an indicator's name", advice)
 
 
 def _check_period(text: str) -> str:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from actors.domain.block_fold import BlockFold
 from actors.domain.grid import Instants, expected_closes, expected_opens
 from actors.domain.intervals import Interval
+from actors.domain.regular_hours import in_regular_hours
 from actors.domain.row_merging import MAX_STREAMS, NO_ROWS, PendingRows, merge_rows
 from actors.domain.session_plan import Session, SessionPlan
 from protocol.blocks import BarFlag, Bars, join_bars
@@ -71,6 +72,7 @@ class IntervalFold:
 
     def start_session(self, session: Session, pending_rows: int) -> None:
         """Begin a session with nothing pending; see `PENDING_ROWS`."""
+        self._session = session
         self._bins = bins_of(session, self._interval, self._base)
         self._closed = 0
         self._pending = PendingRows(pending_rows + self._n_streams)
@@ -87,7 +89,7 @@ class IntervalFold:
         """Keep the rows that are in a bin: those outside regular hours are in none of `1d`."""
         own = self._target[bars["stream"]] >= 0
         if not self._interval.is_intraday:
-            own &= (bars["open_ts"] >= self._bins.opens[0]) & (bars["open_ts"] < self._bins.closes[-1])
+            own &= in_regular_hours((self._session,), self._base, bars["open_ts"])
         return bars if own.all() else bars.compress(own)
 
     def _close(self, closed: int) -> Bars:

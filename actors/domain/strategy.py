@@ -18,7 +18,7 @@ from actors.domain.quality_ledger import StreamQuality
 from actors.domain.session_plan import IndicatorSpec, Session, Stream
 from actors.domain.trading.broker import Broker
 from actors.domain.trading.desk import Decision
-from actors.domain.trading.orders import Fill, GoodFor, OpenOrder, Order, TermsError, terms_of
+from actors.domain.trading.orders import Fill, GoodFor, OpenOrder, Order, TermsError
 from actors.domain.trading.portfolio import Holding
 from protocol.messages import Gap, Signal
 
@@ -228,14 +228,14 @@ class Context:
         _check_amounts(action, quantity, confidence)
         if len(reason) > MAX_REASON_CHARS:
             raise SignalError(f"the reason has {len(reason)} characters, more than {MAX_REASON_CHARS}")
+        amounts = float(quantity), float(confidence)
+        signal = Signal(self.now, symbol, action, *amounts, reason, limit, stop, good_for)
         try:
-            terms = terms_of(limit, stop, good_for)
+            decision = self._broker.submit(signal)
         except TermsError as error:
             raise SignalError(str(error)) from error
-        amounts = float(quantity), float(confidence)
-        signal = Signal(self.now, symbol, action, *amounts, reason, terms.limit, terms.stop, terms.good_for)
         self._signals.append(signal)
-        return self._broker.submit(signal, terms)
+        return decision
 
     def _check_symbol(self, symbol: str) -> None:
         if symbol not in self._market.symbols:

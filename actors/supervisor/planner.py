@@ -85,11 +85,8 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
     shaped = _shape_of(config, table)
     sessions = shaped(_sessions(table, first, last))
     demand = gather_demand(config)
-    streams = with_lead_sessions(_streams(config, source, demand), table, sessions[0])
-    _check_served(demand, streams)
     historical = tuple(spec for _, spec in demand.historical)
-    streams = deepened(streams, depths(historical, streams, table, date.fromisoformat(sessions[0].date)))
-    check_figures(demand.historical, sessions)
+    streams = _reaching_back(_streams(config, source, demand), demand, table, sessions)
     history = shaped(_history(table, sessions, streams))
     preceding = session_preceding(table, (*history, *sessions)[0])
     before = None if preceding is None else shaped((preceding,))[0]
@@ -119,9 +116,7 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
         warmups=(*warmups, *figures),
         strategies=strategies(config),
         warnings=(
-            *config.warnings(),
-            *_reader_warnings(config),
-            *gap_source_warnings(config, streams),
+            *_config_warnings(config, streams),
             *absence.warnings,
             *low_quality,
             *history_warnings(served, inventory.stored, history),
@@ -139,6 +134,25 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
         corporate_actions=actions.file,
         adjustments=actions.adjustments,
     )
+
+
+def _reaching_back(
+    streams: tuple[Stream, ...], demand: Demand, table: CalendarTable, sessions: tuple[Session, ...]
+) -> tuple[Stream, ...]:
+    """Have streams read as far back as longer bars and historical indicators begin; all must be served."""
+    _check_served(demand, streams)
+    led = with_lead_sessions(streams, table, sessions[0])
+    specs = tuple(spec for _, spec in demand.historical)
+    deep = deepened(led, depths(specs, led, table, date.fromisoformat(sessions[0].date)))
+    check_figures(demand.historical, sessions)
+    return deep
+
+
+def _config_warnings(config: SessionConfig, streams: tuple[Stream, ...]) -> Iterator[str]:
+    """Say what of the configuration is not acted on, or has no effect."""
+    yield from config.warnings()
+    yield from _reader_warnings(config)
+    yield from gap_source_warnings(config, streams)
 
 
 def _calendar(config: SessionConfig, calendars: CalendarSource) -> CalendarTable:

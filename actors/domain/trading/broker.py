@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from actors.domain.market import Market
 from actors.domain.trading.desk import Decision, Desk
-from actors.domain.trading.orders import Fill, Order, Terms
+from actors.domain.trading.orders import Fill, Order
 from protocol.messages import Signal
 
 Integers = npt.NDArray[np.int64]
@@ -70,10 +70,13 @@ class Broker:
             if bar is not None and bar.close_ts == now:
                 self._take(self.desk.take_bar(symbol, bar))
 
-    def submit(self, signal: Signal, terms: Terms) -> Decision:
-        """Check a signal, and place its order."""
+    def submit(self, signal: Signal) -> Decision:
+        """Check a signal, and place its order.
+
+        Raises TermsError where its prices cannot be.
+        """
         quality = self._market.quality(signal.symbol).score
-        decision, fills = self.desk.submit(signal, quality, self._market.newest(signal.symbol), terms)
+        decision, fills = self.desk.submit(signal, quality, self._market.newest(signal.symbol))
         self._decisions.append(decision)
         self._take(fills)
         return decision

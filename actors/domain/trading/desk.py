@@ -14,7 +14,7 @@ from typing import Final, Literal, NamedTuple
 
 from actors.domain.trading.costs import Commission, NoCommission, NoSlippage, Slippage
 from actors.domain.trading.matching import Moment, Touch, TradeBar, is_market, touch
-from actors.domain.trading.orders import MARKET, Fill, Order, Terms
+from actors.domain.trading.orders import Fill, Order, Terms, terms_of
 from actors.domain.trading.portfolio import Portfolio
 from actors.domain.trading.risk import Limits, Proposal, refusal
 from protocol.messages import Signal
@@ -74,10 +74,12 @@ class Desk:
         """The symbols whose bars matter: those with an open order or a position."""
         return tuple(dict.fromkeys((*self._open, *self.portfolio.held)))
 
-    def submit(
-        self, signal: Signal, quality: float, bar: TradeBar | None, terms: Terms = MARKET
-    ) -> tuple[Decision, list[Fill]]:
-        """Check a signal and place its order; `bar` is the symbol's newest, of this step or before."""
+    def submit(self, signal: Signal, quality: float, bar: TradeBar | None) -> tuple[Decision, list[Fill]]:
+        """Check a signal and place its order; `bar` is the symbol's newest, of this step or before.
+
+        Raises TermsError where the signal's prices cannot be.
+        """
+        terms = terms_of(signal.limit, signal.stop, signal.good_for)
         quantity = self._quantity(signal)
         refused = refusal(self._proposal(signal, quantity, quality, bar, terms), self._rules.limits)
         if refused is not None:

@@ -20,9 +20,6 @@ class Terms(NamedTuple):
     good_for: GoodFor = "cancelled"
 
 
-MARKET = Terms()
-
-
 class TermsError(ValueError):
     """Terms that contradict themselves."""
 

@@ -100,10 +100,6 @@ class Portfolio:
         """The positions that are not 0, by symbol, in the order in which they were opened."""
         return self._held
 
-    def positions(self) -> tuple[Position, ...]:
-        """List the positions of all symbols that were ever traded."""
-        return tuple(self._positions.values())
-
     def quantity(self, symbol: str) -> float:
         """Give the signed quantity of a symbol."""
         position = self._positions.get(symbol)

@@ -1,7 +1,6 @@
 """Series of numbers as short lists of whole ones: differences of values in units of their last place."""
 
 import math
-from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -58,12 +57,6 @@ def packed_candles(columns: dict[str, Column]) -> Json:
         "low": (np.minimum(opened, close) - low).tolist(),
         "volume": _whole(columns["volume"]),
     }
-
-
-def indices(values: Sequence[str], names: Sequence[str]) -> list[int]:
-    """Give the place of each value among the names."""
-    places = {name: place for place, name in enumerate(names)}
-    return [places[value] for value in values]
 
 
 def _scaled(values: Floats, places: int) -> Integers:

@@ -17,12 +17,13 @@ from actors.domain.trading.costs import (
 )
 from actors.domain.trading.desk import APPROVED, Decision, Desk, DeskRules
 from actors.domain.trading.matching import TradeBar
-from actors.domain.trading.orders import MARKET, Fill, Order, Terms, terms_of
+from actors.domain.trading.orders import Fill, Order, Terms, terms_of
 from actors.domain.trading.risk import Limits
 from protocol.messages import Signal
 
 WIDE = Limits(1e12, 1e12, 1e12, 1000)
 RULES = DeskRules(cash=10_000.0, limits=WIDE)
+MARKET = Terms()
 Action = Literal["BUY", "SELL", "CLOSE"]
 
 
@@ -52,8 +53,9 @@ class Trader:
         quality: float = 100.0,
         confidence: float = 1.0,
     ) -> Decision:
-        asked = Signal(self.newest.close_ts, symbol, action, quantity, confidence, "")
-        decision, self.at_once = self.desk.submit(asked, quality, self.newest, terms)
+        prices = terms.limit, terms.stop, terms.good_for
+        asked = Signal(self.newest.close_ts, symbol, action, quantity, confidence, "", *prices)
+        decision, self.at_once = self.desk.submit(asked, quality, self.newest)
         seen = {order.id for order in self.orders}
         placed = (*self.desk.take_ended(), *self.desk.open_orders(symbol))
         self.orders += [order for order in placed if order.id not in seen]

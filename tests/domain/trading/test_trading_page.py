@@ -9,7 +9,7 @@ import pytest
 from actors.domain.trading.costs import Fixed
 from actors.domain.trading.desk import APPROVED, Desk, DeskRules
 from actors.domain.trading.matching import TradeBar
-from actors.domain.trading.orders import Fill, terms_of
+from actors.domain.trading.orders import Fill
 from actors.domain.trading.risk import Limits
 from protocol.messages import Signal
 
@@ -77,8 +77,7 @@ def test_each_row_of_an_example_is_what_the_desk_does(table: list[Row]) -> None:
             bar = TradeBar(minute(shown.bar), *map(float, shown.prices), volume=1e6)
             fills = desk.take_bar("A", bar)
             for signal in signals(shown.signals, bar.close_ts):
-                terms = terms_of(signal.limit, signal.stop, signal.good_for)
-                assert desk.submit(signal, 100.0, bar, terms)[0].code == APPROVED
+                assert desk.submit(signal, 100.0, bar)[0].code == APPROVED
         assert ", ".join(map(written, fills)) == shown.fills
         portfolio = desk.portfolio
         found = (portfolio.quantity("A"), portfolio.cash, portfolio.equity)
