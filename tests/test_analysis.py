@@ -13,20 +13,17 @@ from actors.domain.bar_views import Bar, Step
 from actors.domain.quality_ledger import StreamQuality
 from actors.domain.roles import Log, RoleError, Send
 from actors.domain.session_plan import (
-    Flow,
     Hours,
     IndicatorSpec,
-    Rules,
     Session,
-    SessionPlan,
     StrategySpec,
     Stream,
-    Trading,
 )
 from actors.domain.strategy import Context, Needs, SignalError, Strategy, StrategyParams
 from protocol import topics
 from protocol.blocks import BAR_DTYPE, QUALITY_DTYPE, Bars, bar_block, quality_block, time_block
 from protocol.messages import Ack, Leave, PhaseEvent, RunEnd, SealedWindow, Signal
+from tests.plans import make_plan
 
 MINUTE = 60 * 10**9
 DAY = 1440 * MINUTE
@@ -52,27 +49,7 @@ STREAMS = tuple(
         ]
     )
 )
-PLAN = SessionPlan(
-    version=1,
-    name="test",
-    calendar="XNYS",
-    timezone="America/New_York",
-    first_date="",
-    last_date="",
-    catalog="",
-    symbols=("AAPL", "RIVN"),
-    sessions=(session(0), session(1)),
-    history=(session(-1),),
-    holidays=(),
-    streams=STREAMS,
-    stored=(),
-    warmups=(),
-    strategies=(),
-    warnings=(),
-    flow=Flow(),
-    rules=Rules(),
-    trading=Trading(1, 1, 1, 1),
-)
+PLAN = make_plan([session(index) for index in (-1, 0, 1)], STREAMS)
 
 
 def stream_bars(stream: Stream, session: Session, rng: np.random.Generator) -> Bars:

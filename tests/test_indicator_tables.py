@@ -1,6 +1,5 @@
 """The tables of what indicators gave, against what the strategy was given at every bar."""
 
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,9 +15,10 @@ from actors.domain.bar_views import Bar
 from actors.domain.session_plan import IndicatorSpec, Session, SessionPlan, StrategySpec, Stream
 from actors.domain.strategy import Context, Needs, Strategy, StrategyParams
 from actors.runtime.store import ParquetTables
-from protocol.blocks import BAR_DTYPE, NO_QUALITY, Bars, bar_block, time_block
+from protocol.blocks import BAR_DTYPE, Bars
 from protocol.messages import RunEnd, SealedWindow
 from tests.plans import MINUTE, make_plan, make_session
+from tests.windows import make_windows
 
 STEPS: Final = 20
 SYMBOLS: Final = ("RIVN", "AAPL", "BRK/B")
@@ -81,16 +81,7 @@ def bars_of(session: Session, seed: int) -> Bars:
 
 
 def windows_of(seed: int, cuts: set[int]) -> list[SealedWindow]:
-    windows: list[SealedWindow] = []
-    for session in (*PLAN.history, *PLAN.sessions):
-        bars = bars_of(session, seed)
-        for start, end in pairwise(sorted({0, STEPS, *cuts})):
-            steps = session.open_ns + MINUTE * np.arange(start + 1, end + 1)
-            inside = bars[(bars["close_ts"] >= steps[0]) & (bars["close_ts"] <= steps[-1])]
-            blocks = (time_block(steps), bar_block(inside), NO_QUALITY)
-            seq = len(windows)
-            windows.append(SealedWindow(seq, session.index, start == 0, end == STEPS, *blocks, (), ()))
-    return windows
+    return make_windows(PLAN, STEPS, lambda session: bars_of(session, seed), cuts)
 
 
 class Diary(Strategy[StrategyParams]):

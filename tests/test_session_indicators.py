@@ -15,19 +15,16 @@ from actors.domain.bar_views import BarColumns, Step
 from actors.domain.indicator_params import PARAMS, SESSION_ANCHORED
 from actors.domain.indicators import build
 from actors.domain.session_plan import (
-    Flow,
     Hours,
     IndicatorSpec,
-    Rules,
     Session,
-    SessionPlan,
     StrategySpec,
     Stream,
-    Trading,
 )
 from actors.domain.strategy import Context, Needs, Strategy, StrategyParams
 from protocol.blocks import BAR_DTYPE, NO_QUALITY, Bars, bar_block, time_block
 from protocol.messages import SealedWindow
+from tests.plans import make_plan
 
 MINUTE: Final = 60 * 10**9
 DAY: Final = 1440 * MINUTE
@@ -57,29 +54,14 @@ def session(index: int) -> Session:
     return Session(index, f"day {index}", kind, start, parts[-1].close_ns, tuple(parts), start - DAY)
 
 
-PLAN: Final = SessionPlan(
-    version=1,
-    name="test",
-    calendar="XHKG",
-    timezone="Asia/Hong_Kong",
-    first_date="",
-    last_date="",
-    catalog="",
-    symbols=SYMBOLS,
-    sessions=tuple(map(session, range(3))),
-    history=tuple(map(session, (-3, -2, -1))),
-    holidays=(),
-    streams=tuple(
+PLAN: Final = make_plan(
+    [session(index) for index in range(-3, 3)],
+    [
         Stream(number, symbol, "1m", "STREAMED", "", history_sessions=3)
         for number, symbol in enumerate(SYMBOLS)
-    ),
-    stored=(),
-    warmups=(),
-    strategies=(),
-    warnings=(),
-    flow=Flow(),
-    rules=Rules(),
-    trading=Trading(1, 1, 1, 1),
+    ],
+    calendar="XHKG",
+    timezone="Asia/Hong_Kong",
 )
 ALL_SESSIONS: Final = (*PLAN.history, *PLAN.sessions)
 

@@ -1,6 +1,5 @@
 """Strategies trade: by bar or by step alike, whatever the cut into windows, and never on later bars."""
 
-from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -21,9 +20,10 @@ from actors.domain.session_plan import Session, SessionPlan, StrategySpec, Strea
 from actors.domain.strategy import Action, Context, Needs, SignalError, Strategy, StrategyParams
 from actors.domain.trading.orders import Fill
 from actors.runtime.store import ParquetTables
-from protocol.blocks import BAR_DTYPE, NO_QUALITY, Bars, bar_block, time_block
+from protocol.blocks import BAR_DTYPE, Bars
 from protocol.messages import Leave, RunEnd, SealedWindow, Verdict
 from tests.plans import MINUTE, make_plan, make_session
+from tests.windows import make_windows
 
 STEPS: Final = 12
 SYMBOLS: Final = ("AAPL", "RIVN")
@@ -65,20 +65,16 @@ def windows_of(
     seed: int, cuts: set[int], later_seed: int | None = None, change_at: int = 0
 ) -> list[SealedWindow]:
     """Cut all sessions; from step `change_at` of session 1 on the bars are those of another seed."""
-    windows: list[SealedWindow] = []
-    for session in (*PLAN.history, *PLAN.sessions):
-        bars = bars_of(session, seed)
-        if later_seed is not None and session.index >= 1:
-            from_ns = session.open_ns + MINUTE * (change_at if session.index == 1 else 0)
-            other = bars_of(session, later_seed)
-            bars = np.concatenate((bars[bars["close_ts"] <= from_ns], other[other["close_ts"] > from_ns]))
-        for start, end in pairwise(sorted({0, STEPS, *cuts})):
-            steps = session.open_ns + MINUTE * np.arange(start + 1, end + 1)
-            inside = bars[(bars["close_ts"] >= steps[0]) & (bars["close_ts"] <= steps[-1])]
-            blocks = (time_block(steps), bar_block(inside), NO_QUALITY)
-            seq = len(windows)
-            windows.append(SealedWindow(seq, session.index, start == 0, end == STEPS, *blocks, (), ()))
-    return windows
+
+    def bars(session: Session) -> Bars:
+        early = bars_of(session, seed)
+        if later_seed is None or session.index < 1:
+            return early
+        from_ns = session.open_ns + MINUTE * (change_at if session.index == 1 else 0)
+        late = bars_of(session, later_seed)
+        return np.concatenate((early[early["close_ts"] <= from_ns], late[late["close_ts"] > from_ns]))
+
+    return make_windows(PLAN, STEPS, bars, cuts)
 
 
 class Trader(Strategy[StrategyParams]):

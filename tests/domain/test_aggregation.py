@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.domain.aggregation import PENDING_ROWS, Aggregation
-from actors.domain.grid import event_times, expected_closes, expected_opens
+from actors.domain.grid import event_times, expected_opens
 from actors.domain.intervals import Interval
 from actors.domain.session_plan import Flow, Hours, Rules, Session, SessionPlan, Stream, Trading
 from protocol.blocks import BAR_DTYPE, BarFlag, Bars
+from tests.random_bars import random_bars
 
 MINUTE = 60_000_000_000
 OPEN = 1_751_463_000_000_000_000
@@ -59,16 +60,7 @@ def base_bars(plan: SessionPlan, session: Session, presence: list[float], seed: 
 
 
 def all_bars(session: Session, stream: Stream, rng: np.random.Generator) -> Bars:
-    interval = Interval.parse(stream.interval)
-    opens = expected_opens(session, interval)
-    bars = np.zeros(len(opens), BAR_DTYPE)
-    bars["stream"], bars["n_base"], bars["n_expected"] = stream.id, 1, 1
-    bars["open_ts"], bars["close_ts"] = opens, expected_closes(session, interval)
-    prices = np.sort(rng.uniform(10, 11, (len(opens), 4)).round(2), axis=1)
-    bars["low"], bars["open"], bars["close"], bars["high"] = prices.T
-    bars["volume"] = rng.random(len(opens)) * 10.0 ** rng.integers(-3, 7, len(opens))
-    bars["flags"] = np.where(rng.random(len(opens)) < 0.01, BarFlag.FILLED, 0)
-    return bars
+    return random_bars(session, stream, rng, filled=0.01)
 
 
 def windows_of(

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from actors.domain.aggregation import PENDING_ROWS, Aggregation
 from actors.domain.block_count import BlockCount
 from actors.domain.calendar_table import CalendarTable, sessions_before, sessions_between
-from actors.domain.grid import event_times, expected_closes, expected_opens
+from actors.domain.grid import event_times, expected_opens
 from actors.domain.intervals import Interval
 from actors.domain.session_blocks import with_lead_sessions
 from actors.domain.session_grid import SessionGrid
@@ -26,6 +26,7 @@ from actors.domain.session_plan import Flow, Hours, Rules, Session, SessionPlan,
 from actors.domain.stream_decision import Request, decide_streams
 from actors.runtime.calendars import Calendars
 from protocol.blocks import BAR_DTYPE, BarFlag, Bars
+from tests.random_bars import random_bars
 
 MINUTE = 60_000_000_000
 DAY = 1440 * MINUTE
@@ -73,16 +74,8 @@ class Data:
     def bars(self, stream: Stream, session: Session) -> Bars:
         date_seed = date.fromisoformat(session.date).toordinal()
         rng = np.random.default_rng([self.seed, date_seed, *stream.symbol.encode()])
-        interval = Interval.parse(stream.interval)
-        opens = expected_opens(session, interval)
-        bars = np.zeros(len(opens), BAR_DTYPE)
-        bars["stream"], bars["n_base"], bars["n_expected"] = stream.id, 1, 1
-        bars["open_ts"], bars["close_ts"] = opens, expected_closes(session, interval)
-        prices = np.sort(rng.uniform(10, 11, (len(opens), 4)).round(2), axis=1)
-        bars["low"], bars["open"], bars["close"], bars["high"] = prices.T
-        bars["volume"] = rng.random(len(opens)) * 10.0 ** rng.integers(-3, 7, len(opens))
-        bars["flags"] = np.where(rng.random(len(opens)) < 0.005, BarFlag.FILLED, 0)
-        return bars[rng.random(len(opens)) < self.presence]
+        bars = random_bars(session, stream, rng, 0.005)
+        return bars[rng.random(len(bars)) < self.presence]
 
     def session(self, plan: SessionPlan, session: Session) -> Bars:
         read = [stream for stream in plan.base_streams if stream.is_read_in(session.index)]

@@ -14,14 +14,10 @@ from actors.domain.indicators import IndicatorBoard, UnknownIndicator
 from actors.domain.market import Market, UnknownStream, UnknownSymbol
 from actors.domain.quality_ledger import QualityView
 from actors.domain.session_plan import (
-    Flow,
     Hours,
     IndicatorSpec,
-    Rules,
     Session,
-    SessionPlan,
     Stream,
-    Trading,
 )
 from actors.domain.strategy import Context
 from actors.domain.trading.broker import Broker
@@ -37,6 +33,7 @@ from protocol.blocks import (
     time_block,
 )
 from protocol.messages import Gap, SealedWindow
+from tests.plans import make_plan
 
 MINUTE = 60 * 10**9
 DAY = 1440 * MINUTE
@@ -57,27 +54,7 @@ STREAMS = (
     Stream(2, "AAPL", "5m", "GENERATED", "", base=0, history_sessions=3),
     Stream(3, "RIVN", "5m", "GENERATED", "", base=1),
 )
-PLAN = SessionPlan(
-    version=1,
-    name="test",
-    calendar="XNYS",
-    timezone="America/New_York",
-    first_date="",
-    last_date="",
-    catalog="",
-    symbols=SYMBOLS,
-    sessions=tuple(session(index) for index in range(3)),
-    history=tuple(session(index) for index in (-2, -1)),
-    holidays=(),
-    streams=STREAMS,
-    stored=(),
-    warmups=(),
-    strategies=(),
-    warnings=(),
-    flow=Flow(),
-    rules=Rules(),
-    trading=Trading(1, 1, 1, 1),
-)
+PLAN = make_plan([session(index) for index in range(-2, 3)], STREAMS)
 
 
 class Tape:

@@ -10,18 +10,16 @@ from pydantic import ValidationError
 from actors.analysis import Analysis
 from actors.domain.intervals import Interval
 from actors.domain.session_plan import (
-    Flow,
     Hours,
-    Rules,
     Session,
     SessionPlan,
     StrategySpec,
     Stream,
-    Trading,
 )
 from actors.strategies.sma_crossover import SmaCrossover, SmaCrossoverParams, history_sessions
 from protocol.blocks import BAR_DTYPE, NO_QUALITY, bar_block, time_block
 from protocol.messages import SealedWindow, Signal
+from tests.plans import make_plan
 
 MINUTE = 60 * 10**9
 DAY = 1440 * MINUTE
@@ -37,27 +35,7 @@ def plan(history: int, symbols: tuple[str, ...]) -> SessionPlan:
     n = len(symbols)
     base = (Stream(i, symbol, "1m", "STREAMED", "") for i, symbol in enumerate(symbols))
     derived = (Stream(n + i, symbol, "5m", "GENERATED", "", i, history) for i, symbol in enumerate(symbols))
-    return SessionPlan(
-        version=1,
-        name="test",
-        calendar="XNYS",
-        timezone="America/New_York",
-        first_date="",
-        last_date="",
-        catalog="",
-        symbols=symbols,
-        sessions=(session(0), session(1)),
-        history=tuple(session(index) for index in range(-history, 0)),
-        holidays=(),
-        streams=(*base, *derived),
-        stored=(),
-        warmups=(),
-        strategies=(),
-        warnings=(),
-        flow=Flow(),
-        rules=Rules(),
-        trading=Trading(1, 1, 1, 1),
-    )
+    return make_plan([session(index) for index in range(-history, 2)], [*base, *derived])
 
 
 def run(closes: dict[str, list[list[float]]], params: SmaCrossoverParams, cuts: set[int]) -> list[Signal]:

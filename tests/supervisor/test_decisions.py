@@ -37,35 +37,14 @@ from actors.supervisor.events import (
     Ticked,
 )
 from protocol.lifecycle import ActorState
-from protocol.messages import Connect, Drop, Finished, Stop, Verdict
+from protocol.messages import Connect, Drop, Stop, Verdict
+from tests.plans import make_finished
 
 ACTORS = ("coordinator", "loader", "analysis-a")
 STALL_S = 30.0
 START_NS = 1_000_000_000_000
-FINISHED = Finished(
-    interrupted=False,
-    bars=1,
-    data_digest="",
-    stream_digest="",
-    signals_digest="",
-    signals={},
-    phase_wall_ns={},
-    streams=(),
-    suppressed=0,
-    lag_ns=0,
-)
-CUT_SHORT = Finished(
-    interrupted=True,
-    bars=1,
-    data_digest="",
-    stream_digest="",
-    signals_digest="",
-    signals={},
-    phase_wall_ns={},
-    streams=(),
-    suppressed=0,
-    lag_ns=0,
-)
+FINISHED = make_finished(bars=1)
+CUT_SHORT = make_finished(bars=1, interrupted=True)
 STARTED = begin({name: name.partition("-")[0] for name in ACTORS}, START_NS, STALL_S)
 GREETINGS = [Greeted(name, pid) for pid, name in enumerate(ACTORS, start=100)]
 JOINS = [Joined(name) for name in ACTORS]

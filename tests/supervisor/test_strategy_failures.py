@@ -8,7 +8,7 @@ from actors.assembly.places import RunPlaces
 from actors.domain.session_plan import StrategySpec, Stream
 from actors.supervisor.strategy_failures import describe, failed_strategies
 from protocol.messages import Finished, Verdict
-from tests.plans import MINUTE, OPEN, make_plan, make_session
+from tests.plans import MINUTE, OPEN, make_finished, make_plan, make_session
 
 NAMES = ("a", "b", "c")
 PLAN = make_plan(
@@ -31,20 +31,7 @@ def finished(raised: dict[str, int], dropped: dict[str, int]) -> Finished:
         if name not in dropped
     }
     at = {f"analysis-{name}": OPEN + minute * MINUTE for name, minute in dropped.items()}
-    return Finished(
-        interrupted=False,
-        bars=0,
-        data_digest="",
-        stream_digest="",
-        signals_digest="",
-        signals={},
-        phase_wall_ns={},
-        streams=(),
-        suppressed=0,
-        lag_ns=0,
-        verdicts=verdicts,
-        dropped=at,
-    )
+    return make_finished(verdicts=verdicts, dropped=at)
 
 
 def places(folder: Path) -> RunPlaces:
