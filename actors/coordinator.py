@@ -6,15 +6,22 @@
 4. A stop is obeyed between windows: nothing new is cut, what is in flight lands, then the run ends.
 5. A member that the supervisor has given up is dropped: it is neither waited for nor heard any more.
 6. The loader is at most `prefetch_sessions` sessions ahead of the one that is streaming.
+7. It may take over a run from its journal; and at any time an actor may be let in, for the first time or in a
+   new process. Both change nothing that is published but when.
+8. An actor that the plan does not know is attached: it may be waited for, but its signals are its own affair.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Literal
+
+import numpy as np
 
 from actors.domain.account import Account, SessionCount
 from actors.domain.barrier import Barrier
 from actors.domain.ending import Ending, Step
+from actors.domain.lobby import Guest
 from actors.domain.phase_lines import PhaseLines
+from actors.domain.recollection import Recollection
 from actors.domain.roles import Done, Effect, Log, RoleError, Send, Wake
 from actors.domain.sealing import seal
 from actors.domain.session_flow import TAG, StepLines, flow, phase_line
@@ -40,6 +47,7 @@ from protocol.messages import (
     Signals,
     Stop,
     StreamClosed,
+    Welcome,
 )
 
 PROGRESS_NS: Final = 200_000_000
@@ -65,6 +73,14 @@ class Coordinator:
         self._count = SessionCount()
         self._bars_before = 0
         self._now_ns = self._began_ns = self._phase_began_ns = self._progress_ns = 0
+        self._records = 0
+        """Of the journal."""
+        self._signalled: dict[str, int] = {}
+        """The last window for which an actor's signals were taken."""
+        self._planned = frozenset(spec.actor for spec in plan.strategies)
+        self._recalled: Recollection | None = None
+        """What is known of an earlier life, until the session that it ended in goes on."""
+        self._begun = False
         self._over = False
         """No window will be cut any more."""
         self._interrupted = False
@@ -120,12 +136,48 @@ class Coordinator:
         """The step that everyone has handled; before the first, the session's open."""
         return self._count.last_ts or self._session.open_ns
 
+    def recall(self, messages: Iterable[Message]) -> None:
+        """Take over from an earlier life that left these messages in the journal, before `begin`."""
+        found = Recollection(self._plan, self._account, messages)
+        if found.phase is None:
+            return
+        self._recalled = found
+        self._phase, self._session = found.phase, self._plan.sessions[found.session]
+        self._count, self._bars_before = found.count, found.bars_before
+        self._records, self._signalled = found.records, found.signalled
+        self._cutter.worst_lag_ns = found.worst_lag_ns
+        self._barrier.restore(found.unhandled, self.windows)
+        self._supply.restore(found.first_needed, found.asked, found.delivered)
+
     def begin(self) -> Iterator[Effect]:
-        """Start the first session. Everyone has joined."""
+        """Start the first session, or go on where the journal ends. Everyone has joined."""
+        self._begun = True
         self._began_ns = self._now_ns
         yield flow("3: SessionCoordinator.run() - Started")
-        yield from self._enter(Phase.INITIALIZATION)
+        if self._recalled is None:
+            yield from self._enter(Phase.INITIALIZATION)
+        else:
+            yield from self._take_over(self._recalled)
         yield from self._advance()
+
+    def admit(self, guest: Guest) -> Iterator[Effect]:
+        """Welcome an actor whose paths are open, and send it what it has to do before anything new."""
+        actor = guest.actor
+        again: list[Message] = []
+        next_ack = 0
+        if actor in (self._barrier.processor, self._barrier.quality):
+            again += self._barrier.readmit(actor)
+            self._ending.admit(actor)
+        elif actor == "recorder":
+            self._ending.admit(actor)
+        elif actor != "loader" and guest.member and actor not in self._account.dropped:
+            next_ack = self._barrier.admit(actor)
+            self._ending.admit(actor)
+        welcome = Welcome(actor, guest.nonce, self._barrier.next_seq, next_ack, self._records)
+        for message in (welcome, *again):
+            yield Send(topics.to(actor), message)
+        if actor == "loader" and self._begun:
+            yield from self._supply.ask_again()
 
     def on_time(self, now_ns: int) -> Iterator[Effect]:
         """Learn what time it is on the monotonic clock, ns."""
@@ -145,10 +197,26 @@ class Coordinator:
         handler = self._handlers.get(type(message))
         if handler is None:
             raise RoleError(f"the coordinator does not take {type(message).__name__}")
-        if isinstance(message, Ack | Leave) and message.actor in self._account.dropped:
+        if not self._is_heard(message):
             return
         yield from handler(message)
         yield from self._advance()
+
+    def _is_heard(self, message: Message) -> bool:
+        """Whether the sender was not given up; one that was dropped may still have words on the way."""
+        if not isinstance(message, Ack | Leave):
+            return True
+        barrier = self._barrier
+        return message.actor in (*barrier.members, barrier.processor, barrier.quality, "recorder")
+
+    def _take_over(self, found: Recollection) -> Iterator[Effect]:
+        """Go on in the phase that an earlier life had entered last."""
+        self._began_ns -= found.elapsed_ns
+        self._phase_began_ns = self._now_ns
+        words = f"{self.windows} windows from the journal, phase {found.phase} of {self._session.date}"
+        yield Log("WARNING", f"Taking over a run: {words}")
+        yield from self._supply.ask_again()
+        yield from self._progress()
 
     def _on_bars(self, message: SessionBars) -> Iterator[Effect]:
         self._supply.on_bars(message)
@@ -175,6 +243,9 @@ class Coordinator:
         yield from self._take_signals(message.actor, message.seq, message.signals)
 
     def _on_leave(self, message: Leave) -> Iterator[Effect]:
+        if message.actor in self._barrier.members and message.actor not in self._planned:
+            yield from self._let_go(message.actor)
+            return
         self._ending.on_leave(message.actor)
         yield from self._take_signals(message.actor, self.windows, message.signals)
         self._account.add_verdict(message)
@@ -187,18 +258,35 @@ class Coordinator:
         yield Log("WARNING", f"Stopping after the windows in flight: {message.reason}")
 
     def _on_drop(self, message: Drop) -> Iterator[Effect]:
+        if message.actor not in self._barrier.members:
+            return
+        yield Log("ERROR", f"{message.actor} is dropped, the run goes on without it: {message.reason}")
+        if message.actor in self._planned:
+            self._account.dropped[message.actor] = self._clock_ts
         self._barrier.drop(message.actor)
         self._ending.drop(message.actor)
-        self._account.dropped[message.actor] = self._clock_ts
-        yield Log("ERROR", f"{message.actor} is dropped, the run goes on without it: {message.reason}")
+
+    def _let_go(self, actor: str) -> Iterator[Effect]:
+        """Wait no more for an attached member that has left."""
+        self._barrier.drop(actor)
+        self._ending.drop(actor)
+        yield Log("INFO", f"{actor} has left")
 
     def _take_signals(self, actor: str, seq: int, signals: tuple[Signal, ...]) -> Iterator[Effect]:
-        if signals:
+        """Publish signals, unless they were published before their actor's process was replaced."""
+        if signals and actor in self._planned and seq > self._signalled.get(actor, -1):
+            self._signalled[actor] = seq
             message = Signals(actor, seq, signals)
             self._account.add_signals(message)
-            yield Send(topics.SIGNAL, message)
+            yield self._publish(topics.SIGNAL, message)
+
+    def _publish(self, topic: str, message: Message) -> Send:
+        """Send to everyone what the journal keeps too."""
+        self._records += 1
+        return Send(topic, message)
 
     def _advance(self) -> Iterator[Effect]:
+        self._take_up()
         yield from self._seal()
         yield from self._land()
         yield from self._cut()
@@ -209,7 +297,7 @@ class Coordinator:
 
     def _is_complete(self) -> bool:
         """Whether the phase has nothing left to wait for."""
-        idle = self._cutter.is_empty and not self._barrier.in_flight
+        idle = self._cutter.is_empty and not self._barrier.in_flight and not self._awaits_session
         if self._phase is Phase.HISTORICAL_MANAGEMENT:
             return idle and self._supply.history_is_taken
         if self._phase is Phase.QUEUE_LOADING:
@@ -221,6 +309,7 @@ class Coordinator:
     def _enter(self, phase: Phase) -> Iterator[Effect]:
         self._phase = phase
         self._phase_began_ns = self._now_ns
+        self._recalled = None
         yield self._phase_event(phase, "started")
         yield phase_line(phase, started=True)
         if phase in self._entering:
@@ -283,7 +372,7 @@ class Coordinator:
         yield from self._lines.streaming_ends(self._session, self._count)
 
     def _leave_session(self) -> Iterator[Effect]:
-        yield Send(topics.CONTROL, self._count.report(self._session.index, self._cutter.lag_ns))
+        yield self._publish(topics.CONTROL, self._count.report(self._session.index, self._cutter.lag_ns))
         self._supply.forget(self._session.index)
 
     def _cut(self) -> Iterator[Effect]:
@@ -298,6 +387,18 @@ class Coordinator:
             self._barrier.launch(window)
             yield Send(topics.RAW, window)
 
+    @property
+    def _awaits_session(self) -> bool:
+        """Whether the session that an earlier life was streaming has yet to be loaded again."""
+        found = self._recalled
+        return found is not None and found.phase is Phase.STREAMING and found.session >= found.first_needed
+
+    def _take_up(self) -> None:
+        """Go on with the session that an earlier life was streaming, once it is there."""
+        if self._awaits_session and self._supply.has(self._session.index):
+            self._load(self._supply.take(self._session.index))
+            self._recalled = None
+
     def _take_history(self) -> bool:
         """Load the next history session into the cutter, if this is the time and it is there."""
         tape = self._supply.take_history() if self._phase is Phase.HISTORICAL_MANAGEMENT else None
@@ -306,21 +407,23 @@ class Coordinator:
         return tape is not None
 
     def _load(self, tape: Tape) -> None:
+        """Cut a session next, from behind the last step that an earlier life has sealed."""
         self._step_lines.start_session(tape)
-        self._cutter.load(tape, self._now_ns)
+        sealed = self._recalled.steps_sealed(tape.session) if self._recalled else None
+        start = 0 if sealed is None else int(np.searchsorted(tape.steps, sealed, side="right"))
+        self._cutter.load(tape, self._now_ns, start)
 
     def _seal(self) -> Iterator[Effect]:
         for flight in self._barrier.take_sealable():
             sealed = seal(flight)
             self._account.add_sealed(sealed)
-            yield Send(topics.SEALED, sealed)
+            yield self._publish(topics.SEALED, sealed)
 
     def _land(self) -> Iterator[Effect]:
         for flight in self._barrier.take_landed():
             if flight.window.session >= 0:
                 self._count.add(flight.window)
-                self._account.suppressed += flight.suppressed
-                if self._plan.log_steps:
+                if self._plan.log_steps and not flight.restored:
                     yield self._step_lines.lines(flight.window)
 
     def _end(self) -> Iterator[Effect]:
@@ -332,10 +435,10 @@ class Coordinator:
 
     def _ask_to_leave(self) -> Iterator[Effect]:
         yield flow("3.b: Complete - Coordinator loop exited")
-        yield Send(topics.CONTROL, self._account.run_end())
+        yield self._publish(topics.CONTROL, self._account.run_end())
 
     def _close_stream(self) -> Iterator[Effect]:
-        yield Send(topics.CONTROL, StreamClosed())
+        yield self._publish(topics.CONTROL, StreamClosed())
 
     def _conclude(self) -> Iterator[Effect]:
         lag_ns = self._cutter.worst_lag_ns
@@ -345,7 +448,7 @@ class Coordinator:
 
     def _phase_event(self, phase: Phase, state: Literal["started", "complete"]) -> Send:
         elapsed_ns = self._now_ns - self._began_ns
-        return Send(topics.CONTROL, PhaseEvent(self._session.index, phase.value, state, elapsed_ns))
+        return self._publish(topics.CONTROL, PhaseEvent(self._session.index, phase.value, state, elapsed_ns))
 
     def _progress(self) -> Iterator[Effect]:
         self._progress_ns = self._now_ns

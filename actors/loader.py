@@ -48,7 +48,6 @@ class Loader:
             if stream.filled_from
         }
         self._clock_ns = clock_ns
-        self._next = -len(plan.history)
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
@@ -56,11 +55,10 @@ class Loader:
         return ()
 
     def on_message(self, message: Message) -> Iterator[Effect]:
-        """Read up to the session that was asked for."""
+        """Read the sessions that were asked for."""
         if isinstance(message, LoadSessions):
-            while self._next <= message.until:
-                yield from self._load(self._plan.session(self._next))
-                self._next += 1
+            for index in range(message.since, message.until + 1):
+                yield from self._load(self._plan.session(index))
 
     def _load(self, session: Session) -> Iterator[Effect]:
         started = self._clock_ns()

@@ -62,6 +62,8 @@ class ActorState(StrEnum):
     """It left with code 0 after it was asked to."""
     FAILED = "failed"
     """It left in any other way, or fell silent."""
+    RESTARTING = "restarting"
+    """Its process ended or is to end; another one is about to take its place."""
 
 
 class ActorEvent(StrEnum):
@@ -73,6 +75,8 @@ class ActorEvent(StrEnum):
     EXITED_CLEANLY = "exited_cleanly"
     DIED = "died"
     SILENT = "silent"
+    REPLACED = "replaced"
+    STARTED = "started"
 
 
 _ALIVE: Final = (
@@ -88,7 +92,12 @@ ACTOR_TRANSITIONS: Final = (
         (ActorState.STOPPING, ActorEvent.HELLO): ActorState.STOPPING,
         (ActorState.STOPPING, ActorEvent.ATTACHED): ActorState.STOPPING,
         (ActorState.STOPPING, ActorEvent.EXITED_CLEANLY): ActorState.EXITED,
+        (ActorState.FAILED, ActorEvent.REPLACED): ActorState.RESTARTING,
+        (ActorState.RESTARTING, ActorEvent.STARTED): ActorState.SPAWNED,
+        (ActorState.RESTARTING, ActorEvent.STOP_SENT): ActorState.EXITED,
+        (ActorState.RESTARTING, ActorEvent.SILENT): ActorState.FAILED,
     }
+    | {(state, ActorEvent.REPLACED): ActorState.RESTARTING for state in _ALIVE}
     | {(state, ActorEvent.STOP_SENT): ActorState.STOPPING for state in _ALIVE}
     | {(state, ActorEvent.DIED): ActorState.FAILED for state in _ALIVE}
     | {(state, ActorEvent.SILENT): ActorState.FAILED for state in _ALIVE}

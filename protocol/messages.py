@@ -196,6 +196,8 @@ class SealedWindow(Message, frozen=True):
     defects: tuple[Defect, ...]
     figures: tuple[Figure, ...] = ()
     """The session's historical indicators; only in its first window."""
+    suppressed: Count = 0
+    """Derived bars held back for want of coverage, in this window."""
 
 
 class Signals(Message, frozen=True):
@@ -249,11 +251,16 @@ class Welcome(Message, frozen=True):
     nonce: Count
     next_seq: Count
     """The first window that the joiner will see live."""
+    next_ack: Count = 0
+    """The first window whose acknowledgement is still owed; earlier ones are known."""
+    records: Count = 0
+    """Of the journal, how many the joiner has to read before it goes on live."""
 
 
 class LoadSessions(Message, frozen=True):
-    """Read up to and including session `until`. Topic `to/loader`."""
+    """Read the sessions `since` to `until`, both included. Topic `to/loader`."""
 
+    since: SessionIndex
     until: SessionIndex
 
 
@@ -267,6 +274,8 @@ class Join(Message, frozen=True):
     role: Name
     member: bool
     """Whether the clock waits for this actor."""
+    epoch: Count = 0
+    """That of the sender's process: a later one replaces an earlier one of the same name."""
 
 
 class Ready(Message, frozen=True):
@@ -325,7 +334,21 @@ class Hello(Message, frozen=True):
 
 
 class Connect(Message, frozen=True):
-    """The coordinator's sockets are bound: connect and join."""
+    """The coordinator's sockets are bound: connect and join, anew where that was done before."""
+
+    epoch: Count = 0
+    """That of the coordinator, which its sockets are named after."""
+    own_epoch: Count = 0
+    """That of an attached receiver's own frames from now on."""
+
+
+class Attach(Message, frozen=True):
+    """A process that is none of the run's own asks to take part; the answer is `Connect` or `Stop`."""
+
+    actor: Name
+    pid: Count
+    member: bool
+    """Whether the clock is to wait for it."""
 
 
 class Attached(Message, frozen=True):
@@ -428,4 +451,4 @@ STREAM: Final = (
     | LoadSessions
 )
 REPORT: Final = Join | Ready | Derived | Quality | Ack | Leave
-COMMAND: Final = Hello | Connect | Attached | Heartbeat | Progress | Failed | Finished | Stop | Drop
+COMMAND: Final = Hello | Connect | Attach | Attached | Heartbeat | Progress | Failed | Finished | Stop | Drop

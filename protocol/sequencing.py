@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from protocol.errors import SequenceGap
+from protocol.errors import ForeignFrame, SequenceGap
 
 
 class Numbering:
@@ -20,18 +20,20 @@ class Numbering:
 
 
 class SequenceCheck:
-    """Expect every channel to count up by one; the first number seen starts it."""
+    """Expect every channel to count up by one; the first number seen of a newer epoch starts it anew."""
 
     def __init__(self) -> None:
         """Know no channel yet."""
-        self._expected: dict[tuple[str, int], int] = {}
+        self._expected: dict[str, tuple[int, int]] = {}
 
     def accept(self, channel: str, epoch: int, sequence: int) -> None:
         """Take note of a number.
 
-        Raises SequenceGap where it is not the one that was due.
+        Raises SequenceGap where it is not the one that was due, and ForeignFrame where its epoch is over.
         """
-        expected = self._expected.get((channel, epoch), sequence)
-        if sequence != expected:
+        current, expected = self._expected.get(channel, (epoch, sequence))
+        if epoch < current:
+            raise ForeignFrame(channel, "epoch", current, epoch)
+        if epoch == current and sequence != expected:
             raise SequenceGap(channel, expected, sequence)
-        self._expected[channel, epoch] = sequence + 1
+        self._expected[channel] = epoch, sequence + 1

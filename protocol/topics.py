@@ -29,6 +29,11 @@ def to(actor: str) -> str:
     return f"to/{actor}"
 
 
+def mark(actor: str, epoch: int) -> str:
+    """Name what an actor subscribes to last, so that seeing it proves all its subscriptions; never sent."""
+    return f"to/{actor}@{epoch}"
+
+
 def report(actor: str) -> str:
     """Name the channel on which `actor` reports to the coordinator."""
     return f"report/{actor}"

@@ -7,6 +7,8 @@ import sys
 from multiprocessing import forkserver, parent_process
 from typing import Any, Final
 
+import numpy as np
+
 from actors.assembly import build_role
 from actors.assembly.places import ActorSpec, actor_roles, read_plan
 from actors.coordinator import Coordinator
@@ -15,7 +17,8 @@ from actors.domain.lobby import Lobby
 from actors.domain.session_plan import SessionPlan
 from actors.runtime import clock
 from actors.runtime.framing import Framing
-from actors.runtime.journal_files import JournalWriter
+from actors.runtime.journal_files import JournalReader, JournalWriter
+from actors.runtime.journal_repair import repair_journal
 from actors.runtime.logs import ActorLog, capture_output
 from actors.runtime.shell import CoordinatorShell, Shell, Surroundings
 from actors.runtime.transport import Endpoints, Link, closing
@@ -60,9 +63,18 @@ def _let_go_of_forkserver() -> None:
 def _live(spec: ActorSpec, plan: SessionPlan, log: ActorLog) -> ExitCode:
     parent = parent_process()
     lifeline = None if parent is None else int(parent.sentinel)
-    link = Link(Endpoints(spec.places.sockets), spec.name, Framing(spec.places.run), lifeline)
+    framing = Framing(spec.places.run, spec.epoch)
+    link = Link(Endpoints(spec.places.sockets), spec.name, framing, lifeline)
     with closing(link):
-        around = Surroundings(link, log, spec.role, spec.role == "analysis", plan.flow.heartbeat_s)
+        around = Surroundings(
+            link=link,
+            log=log,
+            kind=spec.role,
+            member=spec.role == "analysis",
+            heartbeat_s=plan.flow.heartbeat_s,
+            journal=JournalReader(spec.places.journal),
+            base=np.array([stream.id for stream in plan.base_streams], dtype=np.uint16),
+        )
         role = build_role(spec, plan)
         if isinstance(role, Coordinator):
             return _coordinate(role, spec, plan, around)
@@ -70,8 +82,21 @@ def _live(spec: ActorSpec, plan: SessionPlan, log: ActorLog) -> ExitCode:
 
 
 def _coordinate(role: Coordinator, spec: ActorSpec, plan: SessionPlan, around: Surroundings) -> ExitCode:
-    """Open the coordinator's sockets and the journal, whose last segment is on the disk at the end."""
+    """Open the coordinator's sockets and the journal, whose last segment is on the disk at the end.
+
+    Where there is a journal, an earlier coordinator has died: go on where it ends.
+    """
     around.link.bind(plan.flow.credit)
-    others = [name for name in actor_roles(plan) if name != spec.name]
+    others = [name for name in actor_roles(plan) if name != spec.name and name not in spec.without]
     with JournalWriter(spec.places.journal, spec.places.run) as journal:
+        _take_over(role, spec, around, journal)
         return CoordinatorShell(role, around, journal, Lobby(others, nonce=clock.monotonic_ns())).run()
+
+
+def _take_over(role: Coordinator, spec: ActorSpec, around: Surroundings, journal: JournalWriter) -> None:
+    repair = repair_journal(spec.places.journal)
+    if repair.torn_bytes:
+        around.log.write("WARNING", f"Cut {repair.torn_bytes} bytes of a half written record off the journal")
+    if repair.segment is not None:
+        role.recall(envelope.message for envelope in around.journal.all_envelopes())
+        journal.go_on(repair.segment)

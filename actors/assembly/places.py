@@ -47,6 +47,10 @@ class ActorSpec:
     name: str
     role: str
     places: RunPlaces
+    epoch: int = 0
+    """That of its process: a later one takes the place of an earlier one."""
+    without: frozenset[str] = frozenset()
+    """For the coordinator: actors of the plan that the run goes on without."""
 
 
 def actor_roles(plan: SessionPlan) -> Mapping[str, str]:

@@ -24,6 +24,7 @@ from actors.domain.indicator_key import indicator_key
 from actors.domain.indicator_params import problems
 from actors.domain.intervals import Interval
 
+RoleName = Literal["coordinator", "loader", "processor", "quality", "analysis", "recorder"]
 _ONE_PERIOD: Final = 'needs one "period", beside "name" or in "params"'
 
 
@@ -252,6 +253,32 @@ class CatalogConfig(Section):
     )
 
 
+class RestartsConfig(Section):
+    """What happens when an actor's process is killed or stalls."""
+
+    limit: int = Field(
+        default=3,
+        ge=0,
+        le=1000,
+        description="How often each actor is started again within the period; 0: never.",
+    )
+    period_seconds: float = Field(default=60.0, gt=0, description="The period that the limit is for.")
+    backoff_seconds: float = Field(
+        default=0.2, ge=0, le=60, description="Wait before the second restart within it; doubled each time."
+    )
+    policy: dict[RoleName, Literal["restart", "fail", "drop"]] = Field(
+        default={}, description='By role: "restart", "fail" (end the run), or "drop" (analysis only: go on).'
+    )
+
+    @field_validator("policy")
+    @classmethod
+    def _drop_engines_only(cls, policy: dict[RoleName, str]) -> dict[RoleName, str]:
+        for role, what in policy.items():
+            if what == "drop" and role != "analysis":
+                raise Misfit((role,), f'"drop" is for analysis only: a run cannot go on without its {role}')
+        return policy
+
+
 class PipelineConfig(Section):
     """How bars travel. Nothing here changes a result."""
 
@@ -266,6 +293,8 @@ class PipelineConfig(Section):
     stall_seconds: float = Field(
         default=30.0, gt=0, description="How long an actor may be silent before it counts as stalled."
     )
+
+    restarts: RestartsConfig = RestartsConfig()
 
     @field_validator("stall_seconds")
     @classmethod

@@ -90,6 +90,8 @@ class Account:
         """Count a window that goes out to everyone."""
         self._stream.update(window)
         self._tally.add(window)
+        if window.session >= 0:
+            self.suppressed += window.suppressed
 
     def add_signals(self, message: Signals) -> None:
         """Count the signals of one actor."""

@@ -4,7 +4,10 @@
 2. It is sealed once the processor and the quality manager have both answered, in the order of launch.
 3. It has landed once every member has acknowledged it, in the order of launch; that returns its credit.
 4. A member that is dropped owes nothing any more, not even for windows under way.
-5. Answers and acknowledgements count up by one per actor. Anything else is an error, never a guess.
+5. An actor whose process was replaced owes what its predecessor did: a member its acknowledgements, the
+   processor and the quality manager their part of every window that is not sealed.
+6. A new member owes the windows that are sealed from now on.
+7. Answers and acknowledgements count up by one per actor. Anything else is an error, never a guess.
 """
 
 from collections import deque
@@ -35,11 +38,8 @@ class Flight:
     derived: Derived | None = None
     quality: Quality | None = None
     sealed: bool = False
-
-    @property
-    def suppressed(self) -> int:
-        """How many derived bars were held back for want of coverage."""
-        return self.derived.suppressed if self.derived else 0
+    restored: bool = False
+    """Whether it was read from the journal."""
 
 
 @dataclass
@@ -63,6 +63,41 @@ class Barrier:
     def has_credit(self) -> bool:
         """Whether another window may be launched."""
         return len(self._flights) < self.credit
+
+    @property
+    def next_seq(self) -> int:
+        """The first window that is not sealed."""
+        return self._oldest_seq + sum(flight.sealed for flight in self._flights)
+
+    def restore(self, windows: Iterable[RawWindow], next_seq: int) -> None:
+        """Take up the run's last sealed windows, which perhaps not everyone has handled."""
+        self._flights = deque(
+            Flight(window, set(self.members), sealed=True, restored=True) for window in windows
+        )
+        self._oldest_seq = next_seq - len(self._flights)
+        self._due = dict.fromkeys(self.members, self._oldest_seq)
+        self._due |= {self.processor: next_seq, self.quality: next_seq}
+
+    def admit(self, actor: str) -> int:
+        """Wait for a member, new or of a new process; give the first window it has to acknowledge."""
+        if actor not in self.members:
+            self.members = (*self.members, actor)
+            self._due[actor] = self.next_seq
+            for flight in self._flights:
+                if not flight.sealed:
+                    flight.owed_by.add(actor)
+        return self._due.get(actor, 0)
+
+    def readmit(self, actor: str) -> list[RawWindow]:
+        """Ask a new process of the processor or the quality manager again; give the windows it answers."""
+        self._due[actor] = self.next_seq
+        unsealed = [flight for flight in self._flights if not flight.sealed]
+        for flight in unsealed:
+            if actor == self.processor:
+                flight.derived = None
+            else:
+                flight.quality = None
+        return [flight.window for flight in unsealed]
 
     def launch(self, window: RawWindow) -> None:
         """Take note of a window that goes out."""

@@ -4,6 +4,7 @@
 2. When all of them have left, nothing is published any more, and the recorder is told.
 3. When the recorder has left too, the run is over.
 4. An actor that is dropped holds nothing up, whether it has left or not.
+5. One that is let in, for the first time or in a new process, is waited for as long as its turn is not over.
 """
 
 from collections.abc import Iterable
@@ -26,6 +27,7 @@ class Ending:
 
     def __init__(self, actors: Iterable[str], recorder: str) -> None:
         """Nobody is asked to leave yet."""
+        self._recorder = recorder
         self._waves = {Step.LEAVING: set(actors), Step.RECORDING: {recorder}}
         self._step = Step.OPEN
 
@@ -38,6 +40,12 @@ class Ending:
         if actor not in waiting:
             raise RoleError(f"{actor} left before the run's end, or twice")
         waiting.remove(actor)
+
+    def admit(self, actor: str) -> None:
+        """Wait for an actor, also where an earlier process of it has left."""
+        turn = Step.RECORDING if actor == self._recorder else Step.LEAVING
+        if self._step <= turn:
+            self._waves[turn].add(actor)
 
     def drop(self, actor: str) -> None:
         """Wait for an actor no more."""

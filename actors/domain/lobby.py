@@ -1,14 +1,26 @@
-"""Let everyone in before the run begins: both directions of every path are proven, nothing is timed.
+"""Let actors in, at the start and later: both directions of every path are proven, nothing is timed.
 
-An actor is welcomed once its `Join` has come and its subscription to `to/<actor>`, which it makes last, is
-seen; it is in once it has answered with the nonce of its welcome.
+1. An actor is to be welcomed once its `Join` has come and the mark that it subscribes to last is seen.
+2. It is in once it has answered with the nonce of its welcome.
+3. A process of a later epoch takes the place of an earlier one of the same name. Anything else that does not
+   fit is said and left at that: a stranger's nonsense is no reason to end a run.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
-from actors.domain.roles import RoleError, Send
+from actors.domain.roles import Log
 from protocol import topics
-from protocol.messages import Join, Ready, Welcome
+from protocol.messages import Join, Ready
+
+
+class Guest(NamedTuple):
+    """An actor whose paths to us are open and who is to be welcomed now."""
+
+    actor: str
+    member: bool
+    epoch: int
+    nonce: int
 
 
 class Lobby:
@@ -18,47 +30,49 @@ class Lobby:
         """Expect these actors; the nonce is any number that an earlier run did not use."""
         self._expected = frozenset(expected)
         self._nonce = nonce
-        self._joined: set[str] = set()
-        self._subscribed: set[str] = set()
+        self._joined: dict[str, Guest] = {}
+        self._marks: set[str] = set()
         self._welcomed: set[str] = set()
         self._ready: set[str] = set()
 
     @property
     def is_complete(self) -> bool:
         """Whether everyone expected is in."""
-        return self._ready == self._expected
+        return self._ready >= self._expected
 
     @property
     def missing(self) -> tuple[str, ...]:
         """Who is not in yet, sorted."""
         return tuple(sorted(self._expected - self._ready))
 
-    def on_subscription(self, topic: str) -> Iterator[Send]:
+    def on_subscription(self, topic: str) -> Iterator[Guest]:
         """Take note of a subscription that has arrived."""
-        self._subscribed.add(topic)
+        self._marks.add(topic)
         yield from self._welcome()
 
-    def on_join(self, message: Join) -> Iterator[Send]:
-        """Take note of a join.
-
-        Raises RoleError for an actor that is not expected or is there already.
-        """
-        if message.actor not in self._expected or message.actor in self._joined:
-            raise RoleError(f"{message.actor} wants to join but is not expected, or has joined already")
-        self._joined.add(message.actor)
+    def on_join(self, message: Join) -> Iterator[Guest | Log]:
+        """Take note of a join; an actor of a later epoch is let in anew."""
+        actor, epoch = message.actor, message.epoch
+        before = self._joined.get(actor)
+        if before is not None and epoch <= before.epoch:
+            yield Log("WARNING", f"Dropped: {actor} wants to join (epoch {epoch}), but has joined already")
+            return
+        self._joined[actor] = Guest(actor, message.member, epoch, self._nonce)
+        self._welcomed.discard(actor)
+        self._ready.discard(actor)
         yield from self._welcome()
 
-    def on_ready(self, message: Ready) -> None:
-        """Let an actor in.
+    def on_ready(self, message: Ready) -> Iterator[Log]:
+        """Let an actor in."""
+        if message.actor in self._welcomed and message.nonce == self._nonce:
+            self._ready.add(message.actor)
+        else:
+            yield Log("WARNING", f"Dropped: {message.actor} says it is ready without having been welcomed")
 
-        Raises RoleError where the nonce is not the one it was given.
-        """
-        if message.actor not in self._welcomed or message.nonce != self._nonce:
-            raise RoleError(f"{message.actor} says it is ready without having been welcomed")
-        self._ready.add(message.actor)
-
-    def _welcome(self) -> Iterator[Send]:
-        for actor in sorted(self._joined - self._welcomed):
-            if topics.to(actor) in self._subscribed:
+    def _welcome(self) -> Iterator[Guest]:
+        for actor, guest in sorted(self._joined.items()):
+            mark = topics.mark(actor, guest.epoch)
+            if actor not in self._welcomed and mark in self._marks:
                 self._welcomed.add(actor)
-                yield Send(topics.to(actor), Welcome(actor, self._nonce, 0))
+                self._marks.discard(mark)
+                yield guest

@@ -1,10 +1,15 @@
-"""Join the parts of a window into what everyone sees."""
+"""Join the parts of a window into what everyone sees, and take them apart again."""
+
+import numpy as np
+import numpy.typing as npt
 
 from actors.domain.barrier import Flight
 from actors.domain.roles import RoleError
 from actors.domain.session_tape import merge
 from protocol.blocks import BarBlock, as_bars, as_times, bar_block
 from protocol.messages import RawWindow, SealedWindow
+
+Streams = npt.NDArray[np.uint16]
 
 
 def seal(flight: Flight) -> SealedWindow:
@@ -26,6 +31,22 @@ def seal(flight: Flight) -> SealedWindow:
         gaps=quality.gaps,
         defects=window.defects,
         figures=derived.figures,
+        suppressed=derived.suppressed,
+    )
+
+
+def unseal(window: SealedWindow, base: Streams) -> RawWindow:
+    """Make the raw window again; `base` holds the ids of the base streams."""
+    bars = as_bars(window.block)
+    kept = np.isin(bars["stream"], base)
+    return RawWindow(
+        seq=window.seq,
+        session=window.session,
+        first=window.first,
+        last=window.last,
+        steps=window.steps,
+        block=window.block if kept.all() else bar_block(bars[kept]),
+        defects=window.defects,
     )
 
 

@@ -183,6 +183,18 @@ class Warmup(PlanPart, frozen=True):
     """What both count: bars, or sessions with a bar for figures of whole sessions."""
 
 
+class Restarts(PlanPart, frozen=True):
+    """How often an actor whose process was killed or stalled is started again."""
+
+    limit: int = 3
+    """Within the period, for each actor; 0 never."""
+    period_s: float = 60.0
+    backoff_s: float = 0.2
+    """Before the second restart within the period; doubled for each further one."""
+    policy: Mapping[str, Literal["restart", "fail", "drop"]] = msgspec.field(default_factory=dict)
+    """By role; what is not named here is restarted."""
+
+
 class Flow(PlanPart, frozen=True):
     """How windows are cut and paced. Nothing here may change a result."""
 
@@ -196,6 +208,7 @@ class Flow(PlanPart, frozen=True):
     heartbeat_s: float = 0.5
     stall_s: float = 30.0
     """Silence of an actor after which it counts as stalled."""
+    restarts: Restarts = Restarts()
 
 
 class Rules(PlanPart, frozen=True):

@@ -43,3 +43,9 @@ class SessionQueue:
         self._complete.remove(index)
         blocks, defects = self._blocks.pop(index), self._defects.pop(index, [])
         return make_tape(self._plan.session(index), self._plan.base_streams, blocks, defects)
+
+    def forget_incomplete(self) -> None:
+        """Let go of what has arrived of sessions that are not complete: they come again."""
+        for index in set(self._blocks) - self._complete:
+            del self._blocks[index]
+            self._defects.pop(index, None)

@@ -1,7 +1,8 @@
 """What the loader has delivered, what it is asked for next, and how far ahead it may be.
 
 The loader is at most `prefetch_sessions` sessions ahead of the one that is streaming: they are asked for
-before the first session starts, and one more with every session that does.
+before the first session starts, and one more with every session that does. What has not come when a loader
+starts anew is asked for again.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,8 @@ class Supply:
         self._plan = plan
         self._queue = SessionQueue(plan)
         self._history_next = -len(plan.history)
+        self._asked = self._arrived = self._history_next - 1
+        """The last session that was asked for, and the last that is complete."""
         self._kept = max((stream.sessions_read for stream in plan.served), default=0)
         self.delivered: dict[int, Mapping[int, int]] = {}
         """Bars per session and stream, of the sessions that a line of the log can still speak of."""
@@ -33,17 +36,37 @@ class Supply:
     def on_report(self, message: LoadReport) -> None:
         """Take note that a session is complete."""
         self._queue.on_report(message)
+        self._arrived = message.session
         self.delivered[message.session] = {load.stream: load.delivered for load in message.loads}
+
+    def restore(self, first: int, asked: int, delivered: Mapping[int, Mapping[int, int]]) -> None:
+        """Need the sessions from `first` on; those up to `asked` were asked for in an earlier life."""
+        self._history_next = min(first, 0)
+        self._arrived, self._asked = first - 1, asked
+        self.delivered = {
+            session: counts for session, counts in delivered.items() if session >= first - 1 - self._kept
+        }
+
+    def ask_again(self) -> Iterator[Send]:
+        """Ask anew for what was asked for and has not come whole."""
+        self._queue.forget_incomplete()
+        if self._arrived < self._asked:
+            yield Send(topics.to("loader"), LoadSessions(self._arrived + 1, self._asked))
 
     def ask_for_history(self) -> Iterator[Send]:
         """Ask for all sessions before the run's first one."""
-        if self._plan.history:
-            yield Send(topics.to("loader"), LoadSessions(until=-1))
+        yield from self.ask_ahead(-1)
 
     def ask_ahead(self, until: int) -> Iterator[Send]:
         """Ask for sessions up to `until`, as far as the run goes."""
-        if until < len(self._plan.sessions):
-            yield Send(topics.to("loader"), LoadSessions(until=until))
+        until = min(until, len(self._plan.sessions) - 1)
+        if until > self._asked:
+            yield Send(topics.to("loader"), LoadSessions(self._asked + 1, until))
+            self._asked = until
+
+    def has(self, session: int) -> bool:
+        """Whether a session is complete and was not taken."""
+        return self._queue.has(session, session)
 
     def queued(self, session: int) -> range:
         """Give the sessions that are loaded before `session` starts."""

@@ -37,11 +37,11 @@ class WindowCutter:
         """Whether everything is cut."""
         return self._next == len(self._tape.steps)
 
-    def load(self, tape: Tape, now_ns: int) -> None:
-        """Take the next session; its first step is due now. History is never paced."""
-        self._tape, self._next, self.lag_ns = tape, 0, 0
+    def load(self, tape: Tape, now_ns: int, start: int = 0) -> None:
+        """Take the next session from step `start` on, which is due now. History is never paced."""
+        self._tape, self._next, self.lag_ns = tape, start, 0
         self._paced = self._pace.is_paced and tape.session >= 0
-        self._pace.start(now_ns, int(tape.steps[0]))
+        self._pace.start(now_ns, int(tape.steps[min(start, len(tape.steps) - 1)]))
 
     def cut(self, seq: int, now_ns: int) -> RawWindow | None:
         """Cut the next window; None where no step is due yet."""

@@ -16,21 +16,26 @@ class Framing:
     def __init__(self, run: int, epoch: int = 0) -> None:
         """Belong to a run and one of its epochs."""
         self.run = run
-        self._epoch = epoch
+        self.epoch = epoch
         self._numbering = Numbering()
         self._check = SequenceCheck()
+
+    def renew(self, epoch: int) -> None:
+        """Number everything from 0 again, in another epoch."""
+        self.epoch = epoch
+        self._numbering = Numbering()
 
     def encode(self, topic: str, message: Message) -> bytes:
         """Build the next frame of a topic.
 
         Raises FrameTooLarge.
         """
-        return codec.encode(topic, message, Stamp(self.run, self._epoch, self._numbering.take(topic)))
+        return codec.encode(topic, message, Stamp(self.run, self.epoch, self._numbering.take(topic)))
 
     def decode(self, frame: bytes, sender: str | None = None) -> Envelope:
         """Read a frame; where it is known who sent it, it must say so.
 
-        Raises ProtocolError where it is malformed, foreign or out of sequence.
+        Raises ProtocolError where it is malformed, foreign, of an epoch that is over, or out of sequence.
         """
         envelope = codec.decode(frame, run=self.run)
         if sender is not None and envelope.sender != sender:

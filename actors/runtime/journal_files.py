@@ -86,6 +86,18 @@ class JournalWriter:
             raise JournalWriteError(self._path, error) from error
         self._write(encode_header(self._run), b"")
 
+    def go_on(self, segment: int) -> None:
+        """Go on at the end of a segment that is there; as a first call, in place of `start_segment`.
+
+        Raises JournalWriteError.
+        """
+        self._path = segment_path(self._folder, segment)
+        try:
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            self._size = os.fstat(self._fd).st_size
+        except OSError as error:
+            raise JournalWriteError(self._path, error) from error
+
     def append(self, frame: bytes) -> None:
         """Hand a frame to the operating system, whole or not at all.
 
@@ -183,6 +195,14 @@ class JournalReader:
         """
         for run, frame in self._read(segment):
             yield decode(frame, run=run)
+
+    def all_envelopes(self) -> Iterator[Envelope]:
+        """Yield the frames of all segments, decoded, in the order in which they were published.
+
+        Raises what `envelopes` does.
+        """
+        for segment in self.segments():
+            yield from self.envelopes(segment)
 
     def messages(self, segment: int) -> Iterator[Message]:
         """Yield the messages of a segment in the order in which they were published.

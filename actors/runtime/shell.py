@@ -1,6 +1,7 @@
 """The shell of one process: greets, then moves messages between the sockets and the role.
 
 1. Greeting: Hello to the supervisor; Connect; sockets; Join to the coordinator; Welcome; Ready; Attached.
+   What the journal holds by then is read first, so that a process may take the place of one that died.
 2. Serving: poll, hand each arrival to the role, carry its effects out in order, heartbeat when due.
 3. Every wait has a deadline. What ends the process ends it through one of three doors: Stop (code 0), a known
    error (its message, no traceback), or an unknown one (with traceback); the last two say `Failed` first.
@@ -8,15 +9,18 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, Protocol
 
 from actors.domain.errors import DataError
 from actors.domain.exit_codes import ExitCode
-from actors.domain.lobby import Lobby
+from actors.domain.lobby import Guest, Lobby
+from actors.domain.replay import Replay
 from actors.domain.roles import Done, Effect, Log, LogLines, Role, RoleError, Send, Wake
+from actors.domain.sealing import Streams
 from actors.runtime import clock
 from actors.runtime.framing import Journal, keep
-from actors.runtime.journal_files import JournalWriteError
+from actors.runtime.journal_files import JournalReader, JournalWriteError
 from actors.runtime.logs import ActorLog
 from actors.runtime.transport import Arrival, Link, PeerStalled, Rejected, Subscription, SupervisorGone
 from actors.runtime.vitals import Vitals
@@ -59,6 +63,10 @@ class TimedRole(Role, Protocol):
         """A deadline has come."""
         ...
 
+    def admit(self, guest: Guest) -> Iterable[Effect]:
+        """Welcome an actor."""
+        ...
+
 
 class NotLetIn(RoleError):
     """The greeting was not over in time."""
@@ -80,6 +88,9 @@ class Surroundings:
     """The role's name, as the supervisor and the coordinator know it."""
     member: bool
     heartbeat_s: float
+    journal: JournalReader
+    base: Streams
+    """The ids of the base streams."""
     greeting_s: float = GREETING_S
 
 
@@ -125,6 +136,9 @@ class Shell:
         for arrival in self._link.poll(self._timeout_s()):
             self._take(arrival)
         self._on_turn()
+        self._beat_if_due()
+
+    def _beat_if_due(self) -> None:
         if clock.monotonic_ns() >= self._next_beat_ns:
             self._beat()
 
@@ -190,15 +204,41 @@ class Shell:
     def _greet(self) -> None:
         name = self._role.name
         self._tell(Hello(name, self._vitals.pid))
-        if self._await(Connect, "the supervisor's Connect") is None:
+        connect = self._await(Connect, "the supervisor's Connect")
+        if not isinstance(connect, Connect):
             return
-        self._link.connect(name, self._role.subscriptions)
-        self._send(Send(topics.report(name), Join(name, self._around.kind, self._around.member)))
+        self._link.connect(name, self._role.subscriptions, connect.epoch)
+        join = Join(name, self._around.kind, self._around.member, self._link.epoch)
+        self._send(Send(topics.report(name), join))
         welcome = self._await(Welcome, "the coordinator's Welcome")
         if isinstance(welcome, Welcome):
             self._send(Send(topics.report(name), Ready(name, welcome.nonce)))
             self._tell(Attached(name))
             self._log.write("INFO", f"{name} has joined the pipeline")
+            self._catch_up(welcome)
+
+    def _catch_up(self, welcome: Welcome) -> None:
+        """Read what the journal holds before what will come live; the supervisor is not kept waiting."""
+        if welcome.records == 0:
+            return
+        self._log.write("INFO", f"Reading {welcome.records} records of the journal")
+        replay = Replay(self._role, welcome, self._around.base)
+        records = islice(self._around.journal.all_envelopes(), welcome.records)
+        for effects in replay.effects((envelope.topic, envelope.message) for envelope in records):
+            self._perform(effects)
+            self._mind_supervisor()
+            if self._stopped:
+                return
+        self._log.write("INFO", f"Up to date after {self._role.windows} windows; going on live")
+
+    def _mind_supervisor(self) -> None:
+        """Between two records: take its commands, and give a sign of life when one is due."""
+        if clock.monotonic_ns() < self._next_beat_ns:
+            return
+        for arrival in self._link.take_commands():
+            if isinstance(arrival, Envelope) and isinstance(arrival.message, Stop):
+                self._stopped = True
+        self._beat()
 
     def _await(self, kind: type[Message], described: str) -> Message | None:
         """Wait for a message; None where a Stop came first."""
@@ -211,6 +251,7 @@ class Shell:
                 if isinstance(message, kind):
                     return message
                 self._stopped = self._stopped or isinstance(message, Stop)
+            self._beat_if_due()
         return None
 
     def _messages(self, timeout_s: float) -> Iterator[Message]:
@@ -275,28 +316,38 @@ class CoordinatorShell(Shell):
             if clock.monotonic_ns() > deadline_ns:
                 raise NotLetIn(self._role.name, ", ".join(self._lobby.missing), self._around.greeting_s)
             for arrival in self._link.poll(min(self._around.heartbeat_s, self._around.greeting_s)):
-                self._perform(self._admit(arrival))
+                self._attend(arrival)
+            self._beat_if_due()
         self._tell(Attached(self._role.name))
         if not self._stopped:
             self._perform(self._role.on_time(clock.monotonic_ns()))
             self._perform(self._role.begin())
 
-    def _admit(self, arrival: Arrival) -> Iterable[Effect]:
-        if isinstance(arrival, Subscription):
-            return self._lobby.on_subscription(arrival.topic)
-        if isinstance(arrival, Rejected):
-            self._write_rejected(arrival)
+    def _attend(self, arrival: Arrival) -> None:
+        """Take what arrives before the run begins."""
         message = arrival.message if isinstance(arrival, Envelope) else None
-        if isinstance(message, Join):
-            return self._lobby.on_join(message)
-        if isinstance(message, Ready):
-            self._lobby.on_ready(message)
-        self._stopped = self._stopped or isinstance(message, Stop)
-        return ()
+        if isinstance(message, Stop):
+            self._stopped = True
+        elif message is None or isinstance(message, Join | Ready):
+            self._take(arrival)
+
+    def _take(self, arrival: Arrival) -> None:
+        if isinstance(arrival, Subscription):
+            self._let_in(self._lobby.on_subscription(arrival.topic))
+        else:
+            super()._take(arrival)
+
+    def _let_in(self, found: Iterable[Guest | Log]) -> None:
+        for item in found:
+            self._perform(self._role.admit(item) if isinstance(item, Guest) else (item,))
 
     def _on_message(self, message: Message) -> None:
         if isinstance(message, Stop) and self._done:
             self._stopped = True
+        elif isinstance(message, Join):
+            self._let_in(self._lobby.on_join(message))
+        elif isinstance(message, Ready):
+            self._let_in(self._lobby.on_ready(message))
         else:
             self._handle(message)
 

@@ -2,13 +2,18 @@
 
 1. The supervisor binds `command`, the coordinator binds the rest, everyone else connects, and only after the
    supervisor has said that the coordinator's sockets are bound.
-2. A PUB socket never drops: `XPUB_NODROP`, high-water marks far above the credit, and a send that would block
-   for longer than `SEND_TIMEOUT_MS` is an error that ends the run.
+2. The run's own PUB socket never drops: `XPUB_NODROP`, high-water marks far above the credit, and a send that
+   would block for longer than `SEND_TIMEOUT_MS` is an error. Whoever is attached listens to a socket of its
+   own (`observe`), which drops what a slow one does not take and never makes anybody wait.
 3. Receivers have no high-water mark: credit bounds what is in flight.
 4. Data sockets do not reconnect, so a break is visible. Sockets linger only for the last words of a failure.
-5. Contexts and sockets are made in the process and thread that use them, never before a fork.
+5. The coordinator's endpoints are named after its epoch, so that a new one never shares any with an old one.
+6. Contexts and sockets are made in the process and thread that use them, never before a fork.
 """
 
+import os
+import re
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,7 +42,12 @@ _DEFAULTS: Final[dict[str, int | bytes]] = {
     "zap_domain": b"sessionflow",
 }
 """A ZAP domain alone makes libzmq refuse peers that speak an older protocol without any mechanism."""
-ENDPOINTS: Final = ("ingest", "stream", "report", "command")
+ENDPOINTS: Final = ("ingest", "stream", "observe", "report")
+"""Those of the coordinator; the supervisor's is `command`."""
+OBSERVED_FRAMES: Final = 1000
+"""How many frames somebody attached may be behind before it misses some."""
+_IDENTITY: Final = re.compile(rb"([a-z0-9][a-z0-9_-]{0,31})#[0-9]+", re.ASCII)
+"""A process on `command`: an actor and a number that no other process of it has."""
 
 
 class SocketPathTooLong(Exception):
@@ -68,16 +78,16 @@ class SupervisorGone(Exception):
 
 
 class Endpoints(NamedTuple):
-    """The four sockets of a run, as files of one private folder."""
+    """The sockets of a run, as files of one private folder."""
 
     folder: Path
 
-    def url(self, name: str) -> str:
-        """Give the address of an endpoint.
+    def url(self, name: str, epoch: int | None = None) -> str:
+        """Give the address of an endpoint, for those of the coordinator of its epoch.
 
         Raises SocketPathTooLong.
         """
-        path = str(self.folder / name)
+        path = str(self.folder / (name if epoch is None else f"{name}-{epoch}"))
         if len(path.encode()) > IPC_PATH_MAX:
             raise SocketPathTooLong(path)
         return f"ipc://{path}"
@@ -85,7 +95,7 @@ class Endpoints(NamedTuple):
     def check(self) -> None:
         """Raise SocketPathTooLong if any endpoint is too long."""
         for name in ENDPOINTS:
-            self.url(name)
+            self.url(name, epoch=9_999)
 
 
 class Subscription(NamedTuple):
@@ -120,36 +130,72 @@ class Link:
         self._senders: dict[str, zmq.Socket[bytes]] = {}
         self._receivers: list[zmq.Socket[bytes]] = []
         self._publisher: zmq.Socket[bytes] | None = None
+        self._observed: zmq.Socket[bytes] | None = None
+        self._observers = 0
         if lifeline is not None:
             self._poller.register(lifeline, zmq.POLLIN)
-        command = self._socket(zmq.DEALER, routing_id=actor.encode(), linger=LAST_WORDS_MS)
+        identity = f"{actor}#{os.getpid()}".encode()
+        command = self._socket(zmq.DEALER, routing_id=identity, linger=LAST_WORDS_MS)
         command.connect(url)
+        self._command = command
         self._add(command, sends="command", receives=True)
+
+    @property
+    def epoch(self) -> int:
+        """That of this process's frames."""
+        return self._framing.epoch
 
     def bind(self, credit: int) -> None:
         """Open the coordinator's sockets."""
         room = max(1000, 64 * credit)
         publisher = self._socket(zmq.XPUB, sndhwm=room, xpub_verbose=1, xpub_nodrop=1)
-        self._bind(publisher, "stream")
-        self._publisher = publisher
-        self._receivers.append(publisher)
-        self._poller.register(publisher, zmq.POLLIN)
+        observed = self._socket(zmq.XPUB, sndhwm=OBSERVED_FRAMES, xpub_verboser=1)
+        for socket, name in ((publisher, "stream"), (observed, "observe")):
+            self._bind(socket, name)
+            self._add(socket, sends=None, receives=True)
+        self._publisher, self._observed = publisher, observed
         for name in ("report", "ingest"):
             puller = self._socket(zmq.PULL)
             self._bind(puller, name)
             self._add(puller, sends=None, receives=True)
 
-    def connect(self, actor: str, subscriptions: tuple[str, ...]) -> None:
-        """Open an actor's sockets; its own topic is subscribed last, so that seeing it proves the others."""
-        subscriber = self._socket(zmq.SUB, sndhwm=0, reconnect_ivl=-1)
-        for topic in (*subscriptions, topics.to(actor)):
-            subscriber.setsockopt(zmq.SUBSCRIBE, topics.prefix(topic))
-        subscriber.connect(self._endpoints.url("stream"))
-        self._add(subscriber, sends=None, receives=True)
+    def connect(self, actor: str, subscriptions: tuple[str, ...], epoch: int) -> None:
+        """Open the sockets of one of the run's own actors, to the coordinator of an epoch."""
+        self._subscribe(actor, subscriptions, self._endpoints.url("stream", epoch))
         for name in ("report", "ingest"):
-            pusher = self._socket(zmq.PUSH, sndhwm=1000, immediate=1, reconnect_ivl=-1)
-            pusher.connect(self._endpoints.url(name))
-            self._add(pusher, sends=name, receives=False)
+            self._push(name, epoch)
+
+    def attach(self, actor: str, subscriptions: tuple[str, ...], epoch: int) -> None:
+        """Open the sockets of an attached actor, in place of those to an earlier coordinator."""
+        for socket in [*self._receivers, *self._senders.values()]:
+            if socket is not self._command:
+                self._close(socket)
+        self._subscribe(actor, subscriptions, self._endpoints.url("observe", epoch))
+        self._push("report", epoch)
+
+    def renew(self, epoch: int) -> None:
+        """Number this process's frames anew, in another epoch."""
+        self._framing.renew(epoch)
+
+    def _subscribe(self, actor: str, subscriptions: tuple[str, ...], url: str) -> None:
+        """Listen; the mark is subscribed last, so that seeing it proves the others."""
+        subscriber = self._socket(zmq.SUB, sndhwm=0, reconnect_ivl=-1)
+        for topic in (*subscriptions, topics.to(actor), topics.mark(actor, self.epoch)):
+            subscriber.setsockopt(zmq.SUBSCRIBE, topics.prefix(topic))
+        subscriber.connect(url)
+        self._add(subscriber, sends=None, receives=True)
+
+    def _push(self, name: str, epoch: int) -> None:
+        pusher = self._socket(zmq.PUSH, sndhwm=1000, immediate=1, reconnect_ivl=-1)
+        pusher.connect(self._endpoints.url(name, epoch))
+        self._add(pusher, sends=name, receives=False)
+
+    def _close(self, socket: zmq.Socket[bytes]) -> None:
+        if socket in self._receivers:
+            self._receivers.remove(socket)
+            self._poller.unregister(socket)
+        self._senders = {name: other for name, other in self._senders.items() if other is not socket}
+        socket.close(linger=0)
 
     def encode(self, topic: str, message: Message) -> bytes:
         """Build the next frame of a topic."""
@@ -163,10 +209,13 @@ class Link:
         socket = self._senders.get(topic.partition("/")[0], self._publisher)
         if socket is None:
             raise ValueError(f"there is no socket for {topic}")
+        copy = len(frame) < ZERO_COPY_BYTES
         try:
-            socket.send(frame, 0, len(frame) < ZERO_COPY_BYTES)
+            socket.send(frame, 0, copy)
         except zmq.Again as error:
             raise PeerStalled(topic) from error
+        if self._observers and socket is self._publisher and self._observed and topic != topics.RAW:
+            self._observed.send(frame, 0, copy)
 
     def poll(self, timeout_s: float) -> Iterator[Arrival]:
         """Wait until something arrives or the time is up, then yield a bounded number of arrivals.
@@ -180,6 +229,15 @@ class Link:
             if socket in ready:
                 yield from self._drain(socket)
 
+    def take_commands(self) -> Iterator[Arrival]:
+        """Yield what the supervisor has sent, without waiting; everything else is left for `poll`.
+
+        Raises SupervisorGone.
+        """
+        if self._lifeline is not None and select.select([self._lifeline], [], [], 0)[0]:
+            raise SupervisorGone
+        yield from self._drain(self._command)
+
     def close(self) -> None:
         """Close everything; only a failure's last words are waited for, briefly."""
         self._context.destroy(linger=None)
@@ -190,10 +248,19 @@ class Link:
                 frame = socket.recv(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            if socket is self._publisher:
-                yield from _subscription(frame)
+            if socket in (self._publisher, self._observed):
+                yield from self._subscription(socket, frame)
             else:
                 yield self._decode(frame)
+
+    def _subscription(self, socket: zmq.Socket[bytes], frame: bytes) -> Iterator[Subscription]:
+        """Read a subscription; on `observe` all are counted, so that nothing is sent there in vain."""
+        if frame[:1] not in (b"\0", b"\1"):
+            return
+        if socket is self._observed:
+            self._observers += 1 if frame[:1] == b"\1" else -1
+        if frame[:1] == b"\1":
+            yield Subscription(frame[1:].rstrip(b"\0").decode("ascii", errors="replace"))
 
     def _decode(self, frame: bytes) -> Envelope | Rejected:
         try:
@@ -209,7 +276,7 @@ class Link:
             self._poller.register(socket, zmq.POLLIN)
 
     def _bind(self, socket: zmq.Socket[bytes], name: str) -> None:
-        socket.bind(self._endpoints.url(name))
+        socket.bind(self._endpoints.url(name, self.epoch))
 
     def _socket(self, kind: int, **options: int | bytes) -> zmq.Socket[bytes]:
         return _configured(self._context, kind, **options)
@@ -230,6 +297,8 @@ class SupervisorLink:
         self._router.bind(url)
         self._poller = zmq.Poller()
         self._poller.register(self._router, zmq.POLLIN)
+        self._identities: dict[str, bytes] = {}
+        """By actor, the process that spoke for it last."""
 
     def watch(self, descriptor: int) -> None:
         """Wake `poll` also when this descriptor becomes readable."""
@@ -243,7 +312,7 @@ class SupervisorLink:
         """Send to an actor; False where it is not connected (any more)."""
         frame = self._framing.encode(topics.command(actor), message)
         try:
-            self._router.send_multipart([actor.encode(), frame], zmq.NOBLOCK)
+            self._router.send_multipart([self._identities.get(actor, b""), frame], zmq.NOBLOCK)
         except (zmq.Again, zmq.ZMQError):
             return False
         return True
@@ -264,13 +333,16 @@ class SupervisorLink:
         self._context.destroy(linger=0)
 
     def _decode(self, parts: list[bytes]) -> Envelope | Rejected:
-        identity = parts[0].decode(errors="replace")
-        if len(parts) != 2:  # noqa: PLR2004  (identity and frame)
-            return Rejected(f"{identity} sent {len(parts) - 1} parts instead of one")
+        identity = _IDENTITY.fullmatch(parts[0])
+        name = parts[0].decode(errors="replace") if identity is None else identity[1].decode()
+        if identity is None or len(parts) != 2:  # noqa: PLR2004  (identity and frame)
+            return Rejected(f"{name} sent {len(parts) - 1} parts, or is no actor")
         try:
-            return self._framing.decode(parts[1], identity)
+            envelope = self._framing.decode(parts[1], name)
         except (MalformedFrame, ForeignFrame) as error:
             return Rejected(str(error))
+        self._identities[name] = parts[0]
+        return envelope
 
 
 @contextmanager
@@ -287,8 +359,3 @@ def _configured(context: zmq.Context[Any], kind: int, **options: int | bytes) ->
     for name, value in (_DEFAULTS | options).items():
         socket.setsockopt(getattr(zmq, name.upper()), value)
     return socket
-
-
-def _subscription(frame: bytes) -> Iterator[Subscription]:
-    if frame[:1] == b"\1":
-        yield Subscription(frame[1:].rstrip(b"\0").decode("ascii", errors="replace"))

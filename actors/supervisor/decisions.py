@@ -1,22 +1,25 @@
 """What the supervisor does about what it learns: `decide(state, event)` is pure, somebody else acts.
 
 1. The coordinator binds before it greets, so everyone else is told to connect once it has greeted.
-2. The first trouble is the run's: what dies after it is a consequence. Trouble kills everyone at once; what
+2. An actor that was killed or has stalled is started again, within limits (`restarts`). What follows is for
+   trouble that a restart does not cure.
+3. The first trouble is the run's: what dies after it is a consequence. Trouble kills everyone at once; what
    was published is in the journal. An actor's own words explain its exit, even where they are heard later.
    But a strategy's engine that has joined is dropped, and killed where it still runs, as long as the run has
    another one: the coordinator waits for it no more, and the run goes on to its end and fails then.
-3. An interrupt drains: the coordinator ends the run between two windows. A second one kills.
-4. Nobody is told to stop before the coordinator has given its verdict, and exit 0 before that is a failure.
-5. Every wait has a deadline: joining, draining, stopping, and each actor's silence. Time in which the
+4. An interrupt drains: the coordinator ends the run between two windows. A second one kills.
+5. Nobody is told to stop before the coordinator has given its verdict, and exit 0 before that is a failure.
+   Once it is given everything is on the disk, so that nobody's death matters any more.
+6. Every wait has a deadline: joining, draining, stopping, and each actor's silence. Time in which the
    supervisor itself did not run, stopped by Ctrl-Z or by a terminal that takes no more, counts for nobody.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import Any, Final
 
 from actors.domain.exit_codes import ExitCode
+from actors.domain.session_plan import Restarts
 from actors.supervisor.events import (
     Action,
     Complained,
@@ -32,100 +35,43 @@ from actors.supervisor.events import (
     Tell,
     Ticked,
 )
-from protocol.lifecycle import ACTOR_TRANSITIONS, ActorEvent, ActorState
-from protocol.messages import Connect, Drop, Finished, Stop
+from actors.supervisor.restarts import JOIN_S, may_restart, replace_process, start_due, used_up
+from actors.supervisor.run_state import (
+    ANALYSIS,
+    COORDINATOR,
+    NO_RESTARTS,
+    Decision,
+    Stage,
+    State,
+    Trouble,
+    Watched,
+    ns,
+    step,
+    with_actor,
+)
+from protocol.lifecycle import ActorEvent, ActorState
+from protocol.messages import Connect, Drop, Stop
 
-JOIN_S: Final = 60.0
 DRAIN_S: Final = 30.0
 STOP_S: Final = 10.0
 BUSY_FACTOR: Final = 10
 """A silent actor that uses its processor is busy, not stalled; it may be silent this much longer."""
+_OPEN: Final = (Stage.STARTING, Stage.RUNNING, Stage.DRAINING)
+_SPEAKING: Final = (ActorState.GREETED, ActorState.RUNNING)
+"""Those of whom heartbeats come."""
 ABSENT_S: Final = 5.0
 """Ticks come a few times a second; between two that are further apart the supervisor did not run."""
-COORDINATOR: Final = "coordinator"
-ANALYSIS: Final = "analysis"
 
 
-class Stage(StrEnum):
-    """Where a run is, for its supervisor."""
-
-    STARTING = "starting"
-    RUNNING = "running"
-    DRAINING = "draining"
-    STOPPING = "stopping"
-    KILLING = "killing"
-    OVER = "over"
-
-
-@dataclass(frozen=True)
-class Watched:
-    """One actor as the supervisor knows it."""
-
-    role: str
-    state: ActorState = ActorState.SPAWNED
-    pid: int | None = None
-    seen_ns: int = 0
-    busy_ns: int = 0
-    """When it last used its processor."""
-    cpu_ns: int = 0
-    joined: bool = False
-    """Whether it has joined the pipeline, now or before."""
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether its process still runs, as far as is known."""
-        return self.state not in (ActorState.EXITED, ActorState.FAILED)
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """Why a run failed."""
-
-    actor: str | None
-    exit_code: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class State:
-    """Everything that a decision depends on."""
-
-    actors: Mapping[str, Watched]
-    now_ns: int
-    stall_s: float
-    deadline_ns: int
-    stage: Stage = Stage.STARTING
-    interrupts: int = 0
-    finished: Finished | None = None
-    trouble: Trouble | None = None
-    gone: frozenset[str] = field(default=frozenset())
-    """Actors whose process has ended."""
-    lost: Mapping[str, str] = field(default_factory=dict)
-    """Strategies' engines that the run went on without, and why."""
-
-    @property
-    def exit_code(self) -> int:
-        """What the run ends with, as things stand."""
-        if self.trouble is not None:
-            return self.trouble.exit_code
-        complete = self.finished is not None and not self.finished.interrupted
-        if self.interrupts and not complete:
-            return ExitCode.INTERRUPTED
-        return ExitCode.ACTOR_FAILED if self.lost or has_failures(self.finished) else ExitCode.DONE
-
-
-Decision = tuple[State, list[Action]]
-
-
-def has_failures(finished: Finished | None) -> bool:
-    """Whether a strategy was stopped because it raised."""
-    return finished is not None and any(verdict.failure for verdict in finished.verdicts.values())
-
-
-def begin(roles: Mapping[str, str], now_ns: int, stall_s: float) -> State:
-    """Make the state of a run whose actors were just spawned."""
-    actors = {name: Watched(role, seen_ns=now_ns, busy_ns=now_ns) for name, role in roles.items()}
-    return State(actors, now_ns, stall_s, deadline_ns=now_ns + _ns(JOIN_S))
+def begin(
+    roles: Mapping[str, str], now_ns: int, stall_s: float, restarts: Restarts = NO_RESTARTS, epoch: int = 0
+) -> State:
+    """Make the state of a run whose actors were just spawned, all in the same epoch."""
+    actors = {
+        name: Watched(role, seen_ns=now_ns, busy_ns=now_ns, epoch=epoch) for name, role in roles.items()
+    }
+    deadline_ns = now_ns + ns(JOIN_S)
+    return State(actors, now_ns, stall_s, deadline_ns=deadline_ns, restarts=restarts, epoch=epoch)
 
 
 def decide(state: State, event: Event) -> Decision:
@@ -134,22 +80,26 @@ def decide(state: State, event: Event) -> Decision:
 
 
 def _on_greeted(state: State, event: Greeted) -> Decision:
-    state = _step(state, event.actor, ActorEvent.HELLO)
-    state = _with_actor(state, event.actor, pid=event.pid, seen_ns=state.now_ns)
-    if state.actors[COORDINATOR].state is ActorState.SPAWNED or state.stage is not Stage.STARTING:
+    state = step(state, event.actor, ActorEvent.HELLO)
+    state = with_actor(state, event.actor, pid=event.pid, seen_ns=state.now_ns)
+    coordinator = state.actors[COORDINATOR]
+    if coordinator.state not in (ActorState.GREETED, ActorState.RUNNING) or state.stage not in _OPEN:
         return state, []
     greeted = (name for name, actor in state.actors.items() if actor.state is ActorState.GREETED)
     told = greeted if event.actor == COORDINATOR else (event.actor,)
-    return state, [Tell(name, Connect()) for name in told if name != COORDINATOR]
+    return state, [Tell(name, Connect(coordinator.epoch)) for name in told if name != COORDINATOR]
 
 
 def _on_joined(state: State, event: Joined) -> Decision:
-    state = _step(state, event.actor, ActorEvent.ATTACHED)
-    state = _with_actor(state, event.actor, seen_ns=state.now_ns, joined=True)
+    state = step(state, event.actor, ActorEvent.ATTACHED)
+    state = with_actor(state, event.actor, seen_ns=state.now_ns, joined=True)
     if state.stage is not Stage.STARTING or _missing(state):
         return state, []
-    drops = [_drop(name, why) for name, why in state.lost.items()]
-    return replace(state, stage=Stage.RUNNING), [Note("INFO", "All actors have joined"), *drops]
+    told = [_drop(name, why) for name, why in state.lost.items()]
+    if state.interrupts:
+        told.append(Tell(COORDINATOR, Stop("interrupted")))
+    state = replace(state, stage=Stage.DRAINING if state.interrupts else Stage.RUNNING)
+    return state, [Note("INFO", "All actors have joined"), *told]
 
 
 def _missing(state: State) -> list[str]:
@@ -162,7 +112,7 @@ def _missing(state: State) -> list[str]:
 
 
 def _on_seen(state: State, event: Seen) -> Decision:
-    return _with_actor(state, event.actor, seen_ns=state.now_ns, busy_ns=state.now_ns), []
+    return with_actor(state, event.actor, seen_ns=state.now_ns, busy_ns=state.now_ns), []
 
 
 def _on_concluded(state: State, event: Concluded) -> Decision:
@@ -173,8 +123,8 @@ def _on_concluded(state: State, event: Concluded) -> Decision:
 def _stop_all(state: State) -> Decision:
     alive = [name for name, actor in state.actors.items() if actor.is_alive]
     for name in alive:
-        state = _step(state, name, ActorEvent.STOP_SENT)
-    state = replace(state, stage=Stage.STOPPING, deadline_ns=state.now_ns + _ns(STOP_S))
+        state = step(state, name, ActorEvent.STOP_SENT)
+    state = replace(state, stage=Stage.STOPPING, deadline_ns=state.now_ns + ns(STOP_S))
     return state, [Tell(name, Stop("the run is over")) for name in alive]
 
 
@@ -196,19 +146,39 @@ def _explain(state: State, trouble: Trouble) -> Decision:
 
 
 def _on_exited(state: State, event: Exited) -> Decision:
-    clean = event.code == 0
-    before = state.actors[event.actor].state
-    state = _step(state, event.actor, ActorEvent.EXITED_CLEANLY if clean else ActorEvent.DIED)
+    before = state.actors[event.actor]
+    state = step(state, event.actor, ActorEvent.DIED if event.code else ActorEvent.EXITED_CLEANLY)
     state = replace(state, gone=state.gone | {event.actor})
     actions: list[Action] = []
-    if state.actors[event.actor].state is ActorState.FAILED and before is not ActorState.FAILED:
+    if state.finished is not None and state.stage is Stage.STOPPING:
+        state = with_actor(state, event.actor, state=ActorState.EXITED)
+    elif before.state is ActorState.RESTARTING:
+        return start_due(state)
+    elif _has_failed(state, event.actor, before) and event.code < 0:
+        state, actions = _in_need(state, event.actor, f"{event.actor} {_ending(event.code)}")
+    elif _has_failed(state, event.actor, before):
         reason = f"{event.actor} {_ending(event.code)}"
         known = event.code == ExitCode.DATA_MISSING
         exit_code = ExitCode.DATA_MISSING if known else ExitCode.ACTOR_FAILED
         state, actions = _in_trouble(state, Trouble(event.actor, exit_code, reason))
-    if state.gone == frozenset(state.actors):
+    if state.gone == frozenset(state.actors) and not _starts_again(state):
         state = replace(state, stage=Stage.OVER)
     return state, actions
+
+
+def _has_failed(state: State, name: str, before: Watched) -> bool:
+    return state.actors[name].state is ActorState.FAILED and before.state is not ActorState.FAILED
+
+
+def _starts_again(state: State) -> bool:
+    return any(actor.state is ActorState.RESTARTING for actor in state.actors.values())
+
+
+def _in_need(state: State, name: str, why: str) -> Decision:
+    """Start an actor again whose process has ended or is about to, if that is allowed; else be in trouble."""
+    if may_restart(state, name):
+        return replace_process(state, name, why)
+    return _in_trouble(state, Trouble(name, ExitCode.ACTOR_FAILED, why + used_up(state, name)))
 
 
 def _on_interrupted(state: State, _: Interrupted) -> Decision:
@@ -216,7 +186,7 @@ def _on_interrupted(state: State, _: Interrupted) -> Decision:
         return state, []
     state = replace(state, interrupts=state.interrupts + 1)
     if state.stage is Stage.RUNNING:
-        state = replace(state, stage=Stage.DRAINING, deadline_ns=state.now_ns + _ns(DRAIN_S))
+        state = replace(state, stage=Stage.DRAINING, deadline_ns=state.now_ns + ns(DRAIN_S))
         return state, [
             Note("WARNING", "Interrupted: draining; interrupt again to kill"),
             Tell(COORDINATOR, Stop("interrupted")),
@@ -231,14 +201,16 @@ def _on_ticked(state: State, event: Ticked) -> Decision:
     state = replace(state, now_ns=event.now_ns)
     for name, cpu_ns in event.cpu_ns.items():
         if cpu_ns > state.actors[name].cpu_ns:
-            state = _with_actor(state, name, cpu_ns=cpu_ns, busy_ns=event.now_ns)
-    trouble = _late(state) if event.now_ns > state.deadline_ns else _silent(state)
-    return (state, []) if trouble is None else _in_trouble(state, trouble)
+            state = with_actor(state, name, cpu_ns=cpu_ns, busy_ns=event.now_ns)
+    state, started = start_due(state)
+    overdue = event.now_ns > state.deadline_ns
+    state, actions = _on_time_up(state) if overdue else _look_for_silence(state)
+    return state, [*started, *actions]
 
 
 def _excuse(state: State, passed_ns: int) -> State:
     """Count nobody's silence, and no deadline, while the supervisor was absent."""
-    if passed_ns <= _ns(ABSENT_S):
+    if passed_ns <= ns(ABSENT_S):
         return state
     actors = {
         name: replace(actor, seen_ns=actor.seen_ns + passed_ns, busy_ns=actor.busy_ns + passed_ns)
@@ -247,36 +219,43 @@ def _excuse(state: State, passed_ns: int) -> State:
     return replace(state, actors=actors, deadline_ns=state.deadline_ns + passed_ns)
 
 
-def _late(state: State) -> Trouble | None:
-    """Say who has missed the stage's deadline."""
+def _on_time_up(state: State) -> Decision:
+    """Say who has missed the stage's deadline, and what follows."""
     if state.stage is Stage.STARTING:
-        missing = _missing(state)
-        what = f"{', '.join(missing)} did not join within {JOIN_S:g} s"
-        return Trouble(missing[0], ExitCode.ACTOR_FAILED, what)
+        return _on_nobody_joined(state)
     if state.stage is Stage.DRAINING:
         what = f"the windows in flight were not handled within {DRAIN_S:g} s of the interrupt"
-        return Trouble(None, ExitCode.INTERRUPTED, what)
+        return _in_trouble(state, Trouble(None, ExitCode.INTERRUPTED, what))
     if state.stage is Stage.STOPPING:
         left = [name for name in state.actors if name not in state.gone]
         what = f"{', '.join(left)} did not stop within {STOP_S:g} s"
-        return Trouble(left[0], ExitCode.ACTOR_FAILED, what)
-    return _silent(state)
+        return _in_trouble(state, Trouble(left[0], ExitCode.ACTOR_FAILED, what))
+    return _look_for_silence(state)
 
 
-def _silent(state: State) -> Trouble | None:
-    """Say who has been silent for too long."""
-    if state.stage not in (Stage.RUNNING, Stage.DRAINING):
-        return None
+def _on_nobody_joined(state: State) -> Decision:
+    """Start whoever holds the others up again; the coordinator joins last, so it is asked last."""
+    missing = sorted(
+        _missing(state), key=lambda name: (name == COORDINATOR, state.actors[name].pid is not None)
+    )
+    why = f"{', '.join(_missing(state))} did not join within {JOIN_S:g} s"
+    state, actions = _in_need(state, missing[0], why)
+    return replace(state, deadline_ns=state.now_ns + ns(JOIN_S)), actions
+
+
+def _look_for_silence(state: State) -> Decision:
+    """Find who has been silent for too long."""
     for name, actor in state.actors.items():
-        if name in state.lost:
+        if state.stage not in _OPEN or name in state.lost or actor.state not in _SPEAKING:
             continue
         silent_s = (state.now_ns - actor.seen_ns) / 1e9
         idle_s = (state.now_ns - actor.busy_ns) / 1e9
-        if silent_s > state.stall_s and (idle_s > state.stall_s or silent_s > BUSY_FACTOR * state.stall_s):
-            how = "stalled" if idle_s > state.stall_s else "busy with one window"
-            reason = f"{name} is {how}: no heartbeat for {silent_s:.1f} s"
-            return Trouble(name, ExitCode.ACTOR_FAILED, reason)
-    return None
+        if silent_s > state.stall_s and idle_s > state.stall_s:
+            return _in_need(state, name, f"{name} is stalled: no heartbeat for {silent_s:.1f} s")
+        if silent_s > BUSY_FACTOR * state.stall_s:
+            reason = f"{name} is busy with one window: no heartbeat for {silent_s:.1f} s"
+            return _in_trouble(state, Trouble(name, ExitCode.ACTOR_FAILED, reason))
+    return state, []
 
 
 def _in_trouble(state: State, trouble: Trouble) -> Decision:
@@ -293,13 +272,13 @@ def _is_dispensable(state: State, name: str) -> bool:
     """Whether the run can go on without an actor: a strategy's engine beside another one."""
     engines = [other for other, actor in state.actors.items() if actor.role == ANALYSIS]
     others = [other for other in engines if other != name and other not in state.lost]
-    in_time = state.stage in (Stage.STARTING, Stage.RUNNING, Stage.DRAINING)
+    in_time = state.stage in _OPEN and state.restarts.policy.get(ANALYSIS) != "fail"
     return in_time and name in engines and state.actors[name].joined and bool(others)
 
 
 def _lose(state: State, name: str, why: str) -> Decision:
     """Go on without a strategy's engine; the coordinator learns of it as soon as it listens."""
-    state = _step(state, name, ActorEvent.SILENT)
+    state = step(state, name, ActorEvent.SILENT)
     state = replace(state, lost={**state.lost, name: why})
     actions: list[Action] = [Note("ERROR", f"{why}; the run goes on without it")]
     if name not in state.gone:
@@ -317,7 +296,7 @@ def _kill_all(state: State) -> Decision:
     left = [name for name in state.actors if name not in state.gone]
     for name in left:
         event = ActorEvent.SILENT if _is_blamed(state, name) else ActorEvent.STOP_SENT
-        state = _step(state, name, event)
+        state = step(state, name, event)
     return replace(state, stage=Stage.KILLING), [Kill(name) for name in left]
 
 
@@ -325,27 +304,11 @@ def _is_blamed(state: State, name: str) -> bool:
     return state.trouble is not None and state.trouble.actor == name
 
 
-def _step(state: State, name: str, event: ActorEvent) -> State:
-    """Move an actor along its table; where it has no such step, it stays."""
-    actor = state.actors[name]
-    if state.stage is Stage.KILLING and event is ActorEvent.DIED and actor.state is ActorState.STOPPING:
-        return _with_actor(state, name, state=ActorState.EXITED)
-    return _with_actor(state, name, state=ACTOR_TRANSITIONS.get((actor.state, event), actor.state))
-
-
-def _with_actor(run: State, name: str, **changes: Any) -> State:  # noqa: ANN401
-    return replace(run, actors={**run.actors, name: replace(run.actors[name], **changes)})
-
-
 def _ending(code: int) -> str:
     """Say how a process ended."""
     if code < 0:
         return f"was killed by signal {-code}"
     return f"exited with code {code}" if code else "exited before it was asked to"
-
-
-def _ns(seconds: float) -> int:
-    return round(seconds * 1e9)
 
 
 def alive(state: State) -> Iterator[str]:

@@ -73,6 +73,15 @@ class Kill(NamedTuple):
     actor: str
 
 
+class Start(NamedTuple):
+    """Start a new process of an actor."""
+
+    actor: str
+    epoch: int
+    without: frozenset[str]
+    """Actors that the run goes on without."""
+
+
 class Note(NamedTuple):
     """Write a line to the supervisor's log."""
 
@@ -80,4 +89,4 @@ class Note(NamedTuple):
     text: str
 
 
-Action = Tell | Kill | Note
+Action = Tell | Kill | Start | Note

@@ -24,8 +24,8 @@ from actors.runtime.journal_files import JournalWriteError, JournalWriter
 from actors.runtime.logs import ActorLog
 from actors.runtime.strategy_loading import StrategyLoadError
 from actors.runtime.vitals import Vitals
-from actors.supervisor.decisions import COORDINATOR, Trouble, has_failures
 from actors.supervisor.interrupts import Interrupts, handling
+from actors.supervisor.run_state import COORDINATOR, Trouble, has_failures
 from actors.supervisor.status import RunStatus
 from actors.supervisor.verdict import Verdict
 from actors.supervisor.watch import ActorLine, Show, Watch

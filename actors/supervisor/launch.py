@@ -205,6 +205,7 @@ class _Launch:
             cpu_ns=self._watch.cpu_ns(),
             failure=self._failure(verdict, has_tables=has_tables),
             lost=verdict.lost,
+            restarts=verdict.restarts,
             suspected_splits=self._suspected_splits(log) if has_tables else None,
         )
         summary = self._keep_summary(verdict, outcome, log)

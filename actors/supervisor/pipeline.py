@@ -14,10 +14,10 @@ from actors.runtime.framing import Framing
 from actors.runtime.logs import ActorLog
 from actors.runtime.transport import Endpoints, Rejected, SupervisorLink
 from actors.supervisor import decisions, events
-from actors.supervisor.decisions import Stage
-from actors.supervisor.events import Event, Kill, Note, Tell
+from actors.supervisor.events import Event, Kill, Note, Start, Tell
 from actors.supervisor.interrupts import Interrupts
 from actors.supervisor.processes import Processes
+from actors.supervisor.run_state import Stage
 from actors.supervisor.status import RunState, RunStatus
 from actors.supervisor.verdict import Verdict
 from actors.supervisor.watch import ActorLine, Show, Watch
@@ -41,9 +41,15 @@ class Pipeline:
     """One run by processes, from spawning to the last exit."""
 
     def __init__(
-        self, plan: SessionPlan, places: RunPlaces, interrupts: Interrupts, log: ActorLog, watch: Watch
+        self,
+        plan: SessionPlan,
+        places: RunPlaces,
+        interrupts: Interrupts,
+        log: ActorLog,
+        watch: Watch,
+        epoch: int = 0,
     ) -> None:
-        """Bind the supervisor's socket; nothing is started yet."""
+        """Bind the supervisor's socket; nothing is started yet. `epoch` is above all of the journal's."""
         self._places = places
         self._roles = actor_roles(plan)
         self._processes = Processes()
@@ -52,19 +58,21 @@ class Pipeline:
         self._watch = watch
         self._link = SupervisorLink(Endpoints(places.sockets), Framing(places.run))
         now_ns = clock.monotonic_ns()
-        self._state = decisions.begin(self._roles, now_ns, plan.flow.stall_s)
+        flow = plan.flow
+        self._state = decisions.begin(self._roles, now_ns, flow.stall_s, flow.restarts, epoch)
         self._next_tick_ns = now_ns
         self._hands: dict[type[Any], Callable[[Any], None]] = {
             Tell: self._tell,
             Kill: self._kill,
+            Start: self._start,
             Note: self._note,
         }
 
     def start(self) -> None:
         """Start every actor."""
         self._link.watch(self._interrupts.descriptor)
-        for name, role in self._roles.items():
-            self._link.watch(self._processes.start(ActorSpec(name, role, self._places)))
+        for name in self._roles:
+            self._start(Start(name, self._state.epoch, frozenset()))
 
     def run(self, show: Show) -> Verdict:
         """Run until every process has ended; `show` gets snapshots, a few a second."""
@@ -151,6 +159,10 @@ class Pipeline:
         if not self._link.send(action.actor, action.message):
             self._log.write("WARNING", f"{action.actor} is not connected")
 
+    def _start(self, action: Start) -> None:
+        spec = ActorSpec(action.actor, self._roles[action.actor], self._places, action.epoch, action.without)
+        self._link.watch(self._processes.start(spec))
+
     def _kill(self, action: Kill) -> None:
         self._processes.kill(action.actor)
 
@@ -159,7 +171,8 @@ class Pipeline:
 
     def _snapshot(self) -> RunStatus:
         lines = {
-            name: ActorLine(actor.role, actor.pid, actor.state) for name, actor in self._state.actors.items()
+            name: ActorLine(actor.role, actor.pid, actor.state, len(actor.ends_ns))
+            for name, actor in self._state.actors.items()
         }
         trouble, lost = self._state.trouble, self._state.lost
         message = trouble.reason if trouble else "; ".join(lost.values()) or None
@@ -167,4 +180,11 @@ class Pipeline:
 
     def _verdict(self) -> Verdict:
         state = self._state
-        return Verdict(ExitCode(state.exit_code), state.finished, state.trouble, self._snapshot(), state.lost)
+        return Verdict(
+            ExitCode(state.exit_code),
+            state.finished,
+            state.trouble,
+            self._snapshot(),
+            state.lost,
+            state.restarted,
+        )

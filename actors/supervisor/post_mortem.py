@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from actors.assembly.places import RunPlaces
-from actors.supervisor.decisions import Trouble
+from actors.supervisor.run_state import Trouble
 from actors.supervisor.summary import Failure
 
 TAIL_BYTES: Final = 65_536

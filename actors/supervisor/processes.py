@@ -44,8 +44,8 @@ class Processes:
         for name, process in list(self._processes.items()):
             code = process.exitcode
             if code is not None:
+                del self._processes[name]  # before it is told: a new one may take the name at once
                 yield name, code, int(process.sentinel)
-                del self._processes[name]
                 process.close()
 
     def kill(self, name: str) -> None:

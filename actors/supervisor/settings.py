@@ -1,7 +1,7 @@
 """The parts of a plan that are the configuration's settings in the plan's words."""
 
 from actors.config import SessionConfig
-from actors.domain.session_plan import Flow, Rules, StrategySpec, Trading
+from actors.domain.session_plan import Flow, Restarts, Rules, StrategySpec, Trading
 from actors.supervisor.demand import configured_indicators
 
 
@@ -31,6 +31,12 @@ def flow(config: SessionConfig) -> Flow:
         speed=config.backtest_config.speed_multiplier,
         heartbeat_s=config.pipeline.heartbeat_seconds,
         stall_s=config.pipeline.stall_seconds,
+        restarts=Restarts(
+            limit=config.pipeline.restarts.limit,
+            period_s=config.pipeline.restarts.period_seconds,
+            backoff_s=config.pipeline.restarts.backoff_seconds,
+            policy=dict(config.pipeline.restarts.policy.items()),
+        ),
     )
 
 

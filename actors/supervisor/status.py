@@ -26,6 +26,8 @@ class ActorStatus(msgspec.Struct, frozen=True, kw_only=True):
     cpu_percent: float = 0.0
     handle_p50_us: float = 0.0
     handle_p99_us: float = 0.0
+    restarts: int = 0
+    """How often it was started again."""
 
 
 class RunStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from actors.domain.exit_codes import ExitCode
-from actors.supervisor.decisions import Trouble
+from actors.supervisor.run_state import Trouble
 from actors.supervisor.status import FinalState, RunStatus
 from protocol.messages import Finished
 
@@ -20,6 +20,8 @@ class Verdict:
     """The last snapshot."""
     lost: Mapping[str, str] = field(default_factory=dict)
     """Strategies' engines that the run went on without, by actor, and why."""
+    restarts: int = 0
+    """How often an actor was started again."""
 
     @property
     def is_complete(self) -> bool:

@@ -29,6 +29,7 @@ class ActorLine:
     role: str
     pid: int | None
     state: ActorState
+    restarts: int = 0
 
 
 class Watch:
@@ -107,13 +108,14 @@ class Watch:
 
     def _actor(self, name: str, line: ActorLine) -> ActorStatus:
         if name not in self._beats:
-            return ActorStatus(role=line.role, pid=line.pid, state=line.state)
+            return ActorStatus(role=line.role, pid=line.pid, state=line.state, restarts=line.restarts)
         before, latest = self._beats[name]
         beat = latest.heartbeat
         return ActorStatus(
             role=line.role,
             pid=line.pid,
             state=line.state,
+            restarts=line.restarts,
             windows=beat.windows,
             messages=beat.messages,
             bars=beat.bars,
