@@ -196,6 +196,8 @@ class Flow(PlanPart, frozen=True):
     heartbeat_s: float = 0.5
     stall_s: float = 30.0
     """Silence of an actor after which it counts as stalled."""
+    paused: bool = False
+    """Whether the clock waits, before the first step, to be told to go."""
 
 
 class Rules(PlanPart, frozen=True):

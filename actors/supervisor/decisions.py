@@ -9,6 +9,8 @@
 4. Nobody is told to stop before the coordinator has given its verdict, and exit 0 before that is a failure.
 5. Every wait has a deadline: joining, draining, stopping, and each actor's silence. Time in which the
    supervisor itself did not run, stopped by Ctrl-Z or by a terminal that takes no more, counts for nobody.
+6. What a client asks of the clock is the coordinator's to judge, and only while the run goes on; to stop is
+   an interrupt. How the clock is to go is remembered, for a coordinator that starts again.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +21,7 @@ from typing import Any, Final
 from actors.domain.exit_codes import ExitCode
 from actors.supervisor.events import (
     Action,
+    Answered,
     Complained,
     Concluded,
     Event,
@@ -29,11 +32,13 @@ from actors.supervisor.events import (
     Kill,
     Note,
     Seen,
+    Steered,
     Tell,
     Ticked,
 )
+from actors.supervisor.wanted import SUPERVISOR, Wanted
 from protocol.lifecycle import ACTOR_TRANSITIONS, ActorEvent, ActorState
-from protocol.messages import Connect, Drop, Finished, Stop
+from protocol.messages import Answer, Connect, Drop, Finished, Steer, Stop
 
 JOIN_S: Final = 60.0
 DRAIN_S: Final = 30.0
@@ -42,6 +47,8 @@ BUSY_FACTOR: Final = 10
 """A silent actor that uses its processor is busy, not stalled; it may be silent this much longer."""
 ABSENT_S: Final = 5.0
 """Ticks come a few times a second; between two that are further apart the supervisor did not run."""
+MAX_ASKED: Final = 100
+"""How many orders may wait for the coordinator's answer."""
 COORDINATOR: Final = "coordinator"
 ANALYSIS: Final = "analysis"
 
@@ -102,6 +109,8 @@ class State:
     """Actors whose process has ended."""
     lost: Mapping[str, str] = field(default_factory=dict)
     """Strategies' engines that the run went on without, and why."""
+    wanted: Wanted = field(default=Wanted())
+    """How the clock is to go."""
 
     @property
     def exit_code(self) -> int:
@@ -122,10 +131,11 @@ def has_failures(finished: Finished | None) -> bool:
     return finished is not None and any(verdict.failure for verdict in finished.verdicts.values())
 
 
-def begin(roles: Mapping[str, str], now_ns: int, stall_s: float) -> State:
-    """Make the state of a run whose actors were just spawned."""
+def begin(roles: Mapping[str, str], now_ns: int, stall_s: float, *, paused: bool = False) -> State:
+    """Make the state of a run whose actors were just spawned; its clock may wait to be told to go."""
     actors = {name: Watched(role, seen_ns=now_ns, busy_ns=now_ns) for name, role in roles.items()}
-    return State(actors, now_ns, stall_s, deadline_ns=now_ns + _ns(JOIN_S))
+    wanted = Wanted(steered=paused, paused=paused)
+    return State(actors, now_ns, stall_s, deadline_ns=now_ns + _ns(JOIN_S), wanted=wanted)
 
 
 def decide(state: State, event: Event) -> Decision:
@@ -224,6 +234,40 @@ def _on_interrupted(state: State, _: Interrupted) -> Decision:
     if state.stage is Stage.STOPPING and state.interrupts == 1:
         return state, []
     return _kill_all(state)
+
+
+def _on_steered(state: State, event: Steered) -> Decision:
+    steer = event.steer
+    if steer.action == "stop":
+        return _on_stop_asked(state, steer)
+    refusal = _REFUSALS.get(state.stage)
+    if len(state.wanted.asked) >= MAX_ASKED:
+        refusal = "too many orders wait for the coordinator: try again in a moment"
+    if refusal is not None:
+        return state, [_answer(steer, refusal, accepted=False)]
+    return replace(state, wanted=state.wanted.ask(steer)), [Tell(COORDINATOR, steer)]
+
+
+def _on_stop_asked(state: State, steer: Steer) -> Decision:
+    if state.stage not in (Stage.STARTING, Stage.RUNNING):
+        return state, [_answer(steer, "the run is ending already", accepted=False)]
+    state, actions = _on_interrupted(state, Interrupted())
+    return state, [_answer(steer, "stops after the windows in flight", accepted=True), *actions]
+
+
+def _on_answered(state: State, event: Answered) -> Decision:
+    answer = event.answer
+    state = replace(state, wanted=state.wanted.answer(answer))
+    return state, [] if answer.client == SUPERVISOR else [Tell(answer.client, answer)]
+
+
+def _answer(steer: Steer, text: str, *, accepted: bool) -> Tell:
+    return Tell(steer.client, Answer(steer.client, steer.request, accepted, text))
+
+
+def steering_again(state: State) -> list[Action]:
+    """Tell a coordinator that has started again how the clock is to go."""
+    return [Tell(COORDINATOR, steer) for steer in state.wanted.again()]
 
 
 def _on_ticked(state: State, event: Ticked) -> Decision:
@@ -353,6 +397,14 @@ def alive(state: State) -> Iterator[str]:
     return (name for name in state.actors if name not in state.gone)
 
 
+_REFUSALS: Final[Mapping[Stage, str]] = {
+    Stage.STARTING: "the run is only starting: try again in a moment",
+    Stage.DRAINING: "the run is ending",
+    Stage.STOPPING: "the run is ending",
+    Stage.KILLING: "the run is ending",
+    Stage.OVER: "the run is ending",
+}
+"""Why the clock cannot be steered, where it cannot."""
 _RULES: Final[Mapping[type[Any], Callable[[State, Any], Decision]]] = {
     Greeted: _on_greeted,
     Joined: _on_joined,
@@ -362,4 +414,6 @@ _RULES: Final[Mapping[type[Any], Callable[[State, Any], Decision]]] = {
     Exited: _on_exited,
     Interrupted: _on_interrupted,
     Ticked: _on_ticked,
+    Steered: _on_steered,
+    Answered: _on_answered,
 }

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from protocol.messages import Finished, Level, Message
+from protocol.messages import Answer, Finished, Level, Message, Steer
 
 
 class Greeted(NamedTuple):
@@ -57,7 +57,19 @@ class Ticked(NamedTuple):
     cpu_ns: Mapping[str, int]
 
 
-Event = Greeted | Joined | Seen | Concluded | Complained | Exited | Interrupted | Ticked
+class Steered(NamedTuple):
+    """A client asks for something."""
+
+    steer: Steer
+
+
+class Answered(NamedTuple):
+    """The coordinator says what became of it."""
+
+    answer: Answer
+
+
+Event = Greeted | Joined | Seen | Concluded | Complained | Exited | Interrupted | Ticked | Steered | Answered
 
 
 class Tell(NamedTuple):

@@ -12,7 +12,7 @@ from actors.domain.session_plan import SessionPlan
 from actors.runtime import clock
 from actors.runtime.framing import Framing
 from actors.runtime.logs import ActorLog
-from actors.runtime.transport import Endpoints, Rejected, SupervisorLink
+from actors.runtime.transport import CLIENT_PREFIX, Endpoints, Rejected, SupervisorLink
 from actors.supervisor import decisions, events
 from actors.supervisor.decisions import Stage
 from actors.supervisor.events import Event, Kill, Note, Tell
@@ -24,7 +24,7 @@ from actors.supervisor.watch import ActorLine, Show, Watch
 from protocol import topics
 from protocol.codec import Envelope
 from protocol.errors import SequenceGap
-from protocol.messages import Attached, Failed, Finished, Heartbeat, Hello, Message, Progress
+from protocol.messages import Answer, Attached, Failed, Finished, Heartbeat, Hello, Message, Progress, Steer
 
 TICK_S: Final = 0.25
 _STATES: Final[Mapping[Stage, RunState]] = {
@@ -52,7 +52,7 @@ class Pipeline:
         self._watch = watch
         self._link = SupervisorLink(Endpoints(places.sockets), Framing(places.run))
         now_ns = clock.monotonic_ns()
-        self._state = decisions.begin(self._roles, now_ns, plan.flow.stall_s)
+        self._state = decisions.begin(self._roles, now_ns, plan.flow.stall_s, paused=plan.flow.paused)
         self._next_tick_ns = now_ns
         self._hands: dict[type[Any], Callable[[Any], None]] = {
             Tell: self._tell,
@@ -108,9 +108,12 @@ class Pipeline:
             self._log.write("WARNING", f"Dropped: {gap}")
 
     def _is_known(self, envelope: Envelope) -> bool:
-        """Whether a message is from one of our actors, and says so."""
+        """Whether a message is from one of our actors or from who may steer, and says so."""
         sender = envelope.sender
-        known = sender in self._roles and getattr(envelope.message, "actor", sender) == sender
+        if isinstance(envelope.message, Steer):
+            known = sender.startswith(CLIENT_PREFIX) and envelope.message.client == sender
+        else:
+            known = sender in self._roles and getattr(envelope.message, "actor", sender) == sender
         if not known:
             self._log.write("WARNING", f"Dropped: {type(envelope.message).__name__} from {sender}")
         return known
@@ -129,6 +132,10 @@ class Pipeline:
                 self._watch.on_progress(message)
             case Finished():
                 self._apply(events.Concluded(message))
+            case Steer():
+                self._apply(events.Steered(message))
+            case Answer():
+                self._apply(events.Answered(message))
             case Failed():
                 known = message.exit_code in tuple(ExitCode)
                 code = message.exit_code if known else ExitCode.ACTOR_FAILED
