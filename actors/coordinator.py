@@ -5,10 +5,11 @@
 3. After every input it advances as far as it can: seals, lands, completes phases, cuts, ends.
 4. A stop is obeyed between windows: nothing new is cut, what is in flight lands, then the run ends.
 5. A member that the supervisor has given up is dropped: it is neither waited for nor heard any more.
-6. The loader is at most `prefetch_sessions` sessions ahead of the one that is streaming.
-7. It may take over a run from its journal; and at any time an actor may be let in, for the first time or in a
+6. How it is steered is said at once; what may be cut while it is paused or steps, `Steering` decides.
+7. The loader is at most `prefetch_sessions` sessions ahead of the one that is streaming.
+8. It may take over a run from its journal; and at any time an actor may be let in, for the first time or in a
    new process. Both change nothing that is published but when.
-8. An actor that the plan does not know is attached: it may be waited for, but its signals are its own affair.
+9. An actor that the plan does not know is attached: it may be waited for, but its signals are its own affair.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,11 +23,12 @@ from actors.domain.ending import Ending, Step
 from actors.domain.lobby import Guest
 from actors.domain.phase_lines import PhaseLines
 from actors.domain.recollection import Recollection
-from actors.domain.roles import Done, Effect, Log, RoleError, Send, Wake
+from actors.domain.roles import Done, Effect, Log, RoleError, Send
 from actors.domain.sealing import seal
 from actors.domain.session_flow import TAG, StepLines, flow, phase_line
 from actors.domain.session_plan import SessionPlan
 from actors.domain.session_tape import Tape
+from actors.domain.steering import Steering
 from actors.domain.supply import Supply
 from actors.domain.window_cutter import WindowCutter
 from protocol import topics
@@ -45,6 +47,7 @@ from protocol.messages import (
     SessionBars,
     Signal,
     Signals,
+    Steer,
     Stop,
     StreamClosed,
     Welcome,
@@ -65,6 +68,7 @@ class Coordinator:
         self._account = Account(plan)
         self._barrier = Barrier(tuple(spec.actor for spec in plan.strategies), plan.flow.credit)
         self._cutter = WindowCutter(plan.flow, len(plan.base_streams))
+        self._steering = Steering(plan, self._cutter)
         self._supply = Supply(plan)
         self._lines = PhaseLines(plan)
         self._step_lines = StepLines(plan)
@@ -96,6 +100,7 @@ class Coordinator:
             Leave: self._on_leave,
             Stop: self._on_stop,
             Drop: self._on_drop,
+            Steer: self._on_steer,
         }
         self._entering: dict[Phase, _Hook] = {
             Phase.HISTORICAL_MANAGEMENT: self._enter_history,
@@ -272,6 +277,11 @@ class Coordinator:
         self._ending.drop(actor)
         yield Log("INFO", f"{actor} has left")
 
+    def _on_steer(self, message: Steer) -> Iterator[Effect]:
+        answer = self._steering.on_steer(message, self._now_ns, over=self._over)
+        yield Log("INFO", f"{'Steered' if answer.accepted else 'Not steered'}: {answer.text}", self._clock_ts)
+        yield Send(topics.command(self.name), answer)
+
     def _take_signals(self, actor: str, seq: int, signals: tuple[Signal, ...]) -> Iterator[Effect]:
         """Publish signals, unless they were published before their actor's process was replaced."""
         if signals and actor in self._planned and seq > self._signalled.get(actor, -1):
@@ -293,6 +303,8 @@ class Coordinator:
         while not self._over and self._is_complete():
             yield from self._complete()
             yield from self._cut()
+        if self._steering.has_news(self._barrier.in_flight):
+            yield from self._progress()
         yield from self._end()
 
     def _is_complete(self) -> bool:
@@ -379,9 +391,9 @@ class Coordinator:
         while self._barrier.has_credit and not self._over:
             if self._cutter.is_empty and not self._take_history():
                 return
-            window = self._cutter.cut(self.windows, self._now_ns)
+            window = self._steering.cut(self.windows, self._now_ns)
             if window is None:
-                yield Wake(self._cutter.due_at())
+                yield from self._steering.wake()
                 return
             self._account.add_raw(window)
             self._barrier.launch(window)
@@ -461,5 +473,10 @@ class Coordinator:
             bars=self._bars_before + self._count.bars,
             windows_in_flight=self._barrier.in_flight,
             waiting_for=self._barrier.waiting_for(),
+            paused=self._steering.is_paused,
+            until_ts=self._steering.until_ts,
+            speed=self._steering.speed,
+            credit=self._barrier.credit,
+            owed=self._barrier.owed(),
         )
         yield Send(topics.command(self.name), progress)

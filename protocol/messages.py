@@ -31,6 +31,7 @@ DefectKind = Literal[
 ]
 PhaseNumber = Annotated[int, msgspec.Meta(ge=1, le=6)]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+SteerAction = Literal["pause", "resume", "step", "until", "speed", "stop"]
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -380,6 +381,16 @@ class Progress(Message, frozen=True):
     bars: Count
     windows_in_flight: Count
     waiting_for: tuple[Name, ...]
+    paused: bool = False
+    """Whether the clock stands still, or goes only the steps that it was told."""
+    until_ts: Instant | None = None
+    """Where it will pause by itself."""
+    speed: Finite = 0.0
+    """0 is as fast as members acknowledge."""
+    credit: Count = 0
+    """How many windows may be in flight."""
+    owed: Mapping[Name, Count] = msgspec.field(default_factory=dict)
+    """How many windows each actor has in its hands and has not answered."""
 
 
 class Failed(Message, frozen=True):
@@ -438,6 +449,31 @@ class Drop(Message, frozen=True):
     reason: Text
 
 
+class Steer(Message, frozen=True):
+    """Steer the clock, or stop the run. From a client to the supervisor, and from it to the coordinator."""
+
+    client: Name
+    """Who asks: `ctl-` and random letters, also the identity of its socket."""
+    request: Count
+    action: SteerAction
+    steps: Count = 0
+    """Of a `step`."""
+    until_ts: Instant | None = None
+    """Of an `until`."""
+    speed: Finite | None = None
+    """Of a `speed`."""
+
+
+class Answer(Message, frozen=True):
+    """What became of a `Steer`. From the coordinator to the supervisor, and from it to the client."""
+
+    client: Name
+    request: Count
+    accepted: bool
+    text: Text
+    """What is done now, or why it is not."""
+
+
 INGEST: Final = SessionBars | LoadReport | LoadFailed
 STREAM: Final = (
     RawWindow
@@ -451,4 +487,17 @@ STREAM: Final = (
     | LoadSessions
 )
 REPORT: Final = Join | Ready | Derived | Quality | Ack | Leave
-COMMAND: Final = Hello | Connect | Attach | Attached | Heartbeat | Progress | Failed | Finished | Stop | Drop
+COMMAND: Final = (
+    Hello
+    | Connect
+    | Attach
+    | Attached
+    | Heartbeat
+    | Progress
+    | Failed
+    | Finished
+    | Stop
+    | Drop
+    | Steer
+    | Answer
+)

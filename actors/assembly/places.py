@@ -51,6 +51,8 @@ class ActorSpec:
     """That of its process: a later one takes the place of an earlier one."""
     without: frozenset[str] = frozenset()
     """For the coordinator: actors of the plan that the run goes on without."""
+    paused: bool = False
+    """For the coordinator: whether it waits to be told to go, whatever the plan says."""
 
 
 def actor_roles(plan: SessionPlan) -> Mapping[str, str]:

@@ -50,15 +50,17 @@ def _digests(_context: click.Context, _option: click.Parameter, texts: tuple[str
     callback=_digests,
     help="Exit code 5 where the data, stream or signals digest does not begin so; may be repeated.",
 )
+@click.option("--paused", is_flag=True, help="Wait before the first step for `resume`, `step` or `until`.")
 @click.option("--inline", is_flag=True, help="Run everything in this one process, without sockets.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON and nothing else.")
 @exits_cleanly
-def run(
+def run(  # noqa: PLR0913 - one parameter per option of the command line
     config: Path,
     *,
     overrides: Overrides,
     runs: Path,
     digests: dict[str, str],
+    paused: bool,
     inline: bool,
     as_json: bool,
 ) -> None:
@@ -69,5 +71,7 @@ def run(
     gc.disable()  # what is imported stays: 0.07 s less
     launching = import_module("actors.supervisor.launch")
     gc.enable()
-    options = launching.LaunchOptions(runs=runs, inline=inline, as_json=as_json, digests=digests)
+    options = launching.LaunchOptions(
+        runs=runs, inline=inline, as_json=as_json, digests=digests, paused=paused
+    )
     sys.exit(launching.launch(config, overrides, options))

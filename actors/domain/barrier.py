@@ -11,7 +11,7 @@
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from actors.domain.roles import RoleError
@@ -150,6 +150,16 @@ class Barrier:
     def waiting_for(self) -> tuple[str, ...]:
         """Name whom the oldest window waits for, sorted."""
         return tuple(sorted(self._owing())) if self._flights else ()
+
+    def owed(self) -> Mapping[str, int]:
+        """Count, for everyone who answers windows, those that are in its hands."""
+        owed = dict.fromkeys((self.processor, self.quality, *self.members), 0)
+        for flight in self._flights:
+            owed[self.processor] += flight.derived is None
+            owed[self.quality] += flight.quality is None
+            for member in flight.owed_by if flight.sealed else ():
+                owed[member] += 1
+        return owed
 
     def _owing(self) -> Iterable[str]:
         oldest = self._flights[0]

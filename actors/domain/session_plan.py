@@ -209,6 +209,8 @@ class Flow(PlanPart, frozen=True):
     stall_s: float = 30.0
     """Silence of an actor after which it counts as stalled."""
     restarts: Restarts = Restarts()
+    paused: bool = False
+    """Whether the clock waits, before the first step, to be told to go."""
 
 
 class Rules(PlanPart, frozen=True):

@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 
+from actors.domain.grid import Instants
 from actors.domain.pacing import Pace
 from actors.domain.session_plan import Flow
 from actors.domain.session_tape import Tape
@@ -43,21 +44,61 @@ class WindowCutter:
         self._paced = self._pace.is_paced and tape.session >= 0
         self._pace.start(now_ns, int(tape.steps[min(start, len(tape.steps) - 1)]))
 
-    def cut(self, seq: int, now_ns: int) -> RawWindow | None:
-        """Cut the next window; None where no step is due yet."""
+    @property
+    def is_history(self) -> bool:
+        """Whether the session lies before the run's first one."""
+        return self._tape.session < 0
+
+    @property
+    def speed(self) -> float:
+        """How fast the sessions of the run are played; 0 is as fast as can be."""
+        return self._pace.speed
+
+    @property
+    def upcoming(self) -> Instants:
+        """The steps that are not cut yet, ascending."""
+        return self._tape.steps[self._next :]
+
+    @property
+    def last_ts(self) -> int:
+        """The last step that was cut of the session; there is one."""
+        return int(self._tape.steps[self._next - 1])
+
+    def change_speed(self, speed: float, now_ns: int) -> None:
+        """Play at another speed from now on."""
+        self._pace.speed = speed
+        self._paced = self._pace.is_paced and not self.is_history
+        self.restart_pace(now_ns)
+
+    def restart_pace(self, now_ns: int) -> None:
+        """Count deadlines anew, as if the last step had been due now; a session's first one is."""
+        if not self.is_empty:
+            self._pace.start(now_ns, int(self._tape.steps[max(self._next - 1, 0)]))
+
+    def cut(self, seq: int, now_ns: int, limit: int | None = None) -> RawWindow | None:
+        """Cut the next window, of at most `limit` steps; None where no step is due yet."""
         stop = self._stop(now_ns)
+        if limit is not None:
+            stop = min(stop, self._next + limit)
         if stop == self._next:
             return None
         if self._paced:
             self.lag_ns = max(self.lag_ns, now_ns - self.due_at())
             self.worst_lag_ns = max(self.worst_lag_ns, self.lag_ns)
-        window = self._tape.cut(seq, self._next, stop)
-        self._next = stop
-        return window
+        return self._take(seq, stop)
+
+    def cut_step(self, seq: int) -> RawWindow:
+        """Cut a window of the next step alone, whenever it is due."""
+        return self._take(seq, self._next + 1)
 
     def due_at(self) -> int:
         """Give the monotonic instant at which the next step is due."""
         return self._pace.due_at(int(self._tape.steps[self._next]))
+
+    def _take(self, seq: int, stop: int) -> RawWindow:
+        window = self._tape.cut(seq, self._next, stop)
+        self._next = stop
+        return window
 
     def _stop(self, now_ns: int) -> int:
         stop = self._stop_by_size()

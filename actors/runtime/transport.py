@@ -42,6 +42,8 @@ _DEFAULTS: Final[dict[str, int | bytes]] = {
     "zap_domain": b"sessionflow",
 }
 """A ZAP domain alone makes libzmq refuse peers that speak an older protocol without any mechanism."""
+CLIENT_PREFIX: Final = "ctl-"
+"""What the names of those begin with who steer a run and are none of its actors."""
 ENDPOINTS: Final = ("ingest", "stream", "observe", "report")
 """Those of the coordinator; the supervisor's is `command`."""
 OBSERVED_FRAMES: Final = 1000
@@ -343,6 +345,40 @@ class SupervisorLink:
             return Rejected(str(error))
         self._identities[name] = parts[0]
         return envelope
+
+
+class ControlLink:
+    """A command line's end of `command`, under a name that no actor has."""
+
+    def __init__(self, endpoints: Endpoints, name: str, framing: Framing) -> None:
+        """Connect; nothing says whether anybody is there.
+
+        Raises SocketPathTooLong.
+        """
+        url = endpoints.url("command")
+        self._framing = framing
+        self._topic = topics.command(name)
+        self._context = zmq.Context()
+        identity = f"{name}#{os.getpid()}".encode()
+        self._dealer = _configured(self._context, zmq.DEALER, routing_id=identity)
+        self._dealer.connect(url)
+
+    def send(self, message: Message) -> None:
+        """Send to the supervisor, as soon as it is there."""
+        self._dealer.send(self._framing.encode(self._topic, message))
+
+    def receive(self, timeout_s: float) -> Envelope | Rejected | None:
+        """Wait for a message; None where none came in time."""
+        if not self._dealer.poll(max(0, int(timeout_s * 1000))):
+            return None
+        try:
+            return self._framing.decode(self._dealer.recv(zmq.NOBLOCK))
+        except (MalformedFrame, ForeignFrame) as error:
+            return Rejected(str(error))
+
+    def close(self) -> None:
+        """Close at once."""
+        self._context.destroy(linger=0)
 
 
 @contextmanager

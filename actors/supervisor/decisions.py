@@ -12,6 +12,8 @@
    Once it is given everything is on the disk, so that nobody's death matters any more.
 6. Every wait has a deadline: joining, draining, stopping, and each actor's silence. Time in which the
    supervisor itself did not run, stopped by Ctrl-Z or by a terminal that takes no more, counts for nobody.
+7. What a client asks of the clock is the coordinator's to judge, and only while the run goes on; to stop is
+   an interrupt. How the clock is to go is remembered, for a coordinator that starts again.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +24,7 @@ from actors.domain.exit_codes import ExitCode
 from actors.domain.session_plan import Restarts
 from actors.supervisor.events import (
     Action,
+    Answered,
     Complained,
     Concluded,
     Event,
@@ -32,6 +35,7 @@ from actors.supervisor.events import (
     Kill,
     Note,
     Seen,
+    Steered,
     Tell,
     Ticked,
 )
@@ -49,8 +53,9 @@ from actors.supervisor.run_state import (
     step,
     with_actor,
 )
+from actors.supervisor.wanted import SUPERVISOR, Wanted
 from protocol.lifecycle import ActorEvent, ActorState
-from protocol.messages import Connect, Drop, Stop
+from protocol.messages import Answer, Connect, Drop, Steer, Stop
 
 DRAIN_S: Final = 30.0
 STOP_S: Final = 10.0
@@ -61,17 +66,31 @@ _SPEAKING: Final = (ActorState.GREETED, ActorState.RUNNING)
 """Those of whom heartbeats come."""
 ABSENT_S: Final = 5.0
 """Ticks come a few times a second; between two that are further apart the supervisor did not run."""
+MAX_ASKED: Final = 100
+"""How many orders may wait for the coordinator's answer."""
 
 
 def begin(
-    roles: Mapping[str, str], now_ns: int, stall_s: float, restarts: Restarts = NO_RESTARTS, epoch: int = 0
+    roles: Mapping[str, str],
+    now_ns: int,
+    stall_s: float,
+    restarts: Restarts = NO_RESTARTS,
+    *,
+    epoch: int = 0,
+    paused: bool = False,
 ) -> State:
-    """Make the state of a run whose actors were just spawned, all in the same epoch."""
+    """Make the state of a run whose actors were just spawned, all in the same epoch.
+
+    Its clock may wait to be told to go.
+    """
     actors = {
         name: Watched(role, seen_ns=now_ns, busy_ns=now_ns, epoch=epoch) for name, role in roles.items()
     }
     deadline_ns = now_ns + ns(JOIN_S)
-    return State(actors, now_ns, stall_s, deadline_ns=deadline_ns, restarts=restarts, epoch=epoch)
+    wanted = Wanted(steered=paused, paused=paused)
+    return State(
+        actors, now_ns, stall_s, deadline_ns=deadline_ns, restarts=restarts, epoch=epoch, wanted=wanted
+    )
 
 
 def decide(state: State, event: Event) -> Decision:
@@ -95,9 +114,11 @@ def _on_joined(state: State, event: Joined) -> Decision:
     state = with_actor(state, event.actor, seen_ns=state.now_ns, joined=True)
     if state.stage is not Stage.STARTING or _missing(state):
         return state, []
-    told = [_drop(name, why) for name, why in state.lost.items()]
+    told: list[Action] = [_drop(name, why) for name, why in state.lost.items()]
     if state.interrupts:
         told.append(Tell(COORDINATOR, Stop("interrupted")))
+    if state.actors[COORDINATOR].ends_ns:
+        told += steering_again(state)
     state = replace(state, stage=Stage.DRAINING if state.interrupts else Stage.RUNNING)
     return state, [Note("INFO", "All actors have joined"), *told]
 
@@ -194,6 +215,40 @@ def _on_interrupted(state: State, _: Interrupted) -> Decision:
     if state.stage is Stage.STOPPING and state.interrupts == 1:
         return state, []
     return _kill_all(state)
+
+
+def _on_steered(state: State, event: Steered) -> Decision:
+    steer = event.steer
+    if steer.action == "stop":
+        return _on_stop_asked(state, steer)
+    refusal = _REFUSALS.get(state.stage)
+    if len(state.wanted.asked) >= MAX_ASKED:
+        refusal = "too many orders wait for the coordinator: try again in a moment"
+    if refusal is not None:
+        return state, [_answer(steer, refusal, accepted=False)]
+    return replace(state, wanted=state.wanted.ask(steer)), [Tell(COORDINATOR, steer)]
+
+
+def _on_stop_asked(state: State, steer: Steer) -> Decision:
+    if state.stage not in (Stage.STARTING, Stage.RUNNING):
+        return state, [_answer(steer, "the run is ending already", accepted=False)]
+    state, actions = _on_interrupted(state, Interrupted())
+    return state, [_answer(steer, "stops after the windows in flight", accepted=True), *actions]
+
+
+def _on_answered(state: State, event: Answered) -> Decision:
+    answer = event.answer
+    state = replace(state, wanted=state.wanted.answer(answer))
+    return state, [] if answer.client == SUPERVISOR else [Tell(answer.client, answer)]
+
+
+def _answer(steer: Steer, text: str, *, accepted: bool) -> Tell:
+    return Tell(steer.client, Answer(steer.client, steer.request, accepted, text))
+
+
+def steering_again(state: State) -> list[Action]:
+    """Tell a coordinator that has started again how the clock is to go."""
+    return [Tell(COORDINATOR, steer) for steer in state.wanted.again()]
 
 
 def _on_ticked(state: State, event: Ticked) -> Decision:
@@ -316,6 +371,14 @@ def alive(state: State) -> Iterator[str]:
     return (name for name in state.actors if name not in state.gone)
 
 
+_REFUSALS: Final[Mapping[Stage, str]] = {
+    Stage.STARTING: "the run is only starting: try again in a moment",
+    Stage.DRAINING: "the run is ending",
+    Stage.STOPPING: "the run is ending",
+    Stage.KILLING: "the run is ending",
+    Stage.OVER: "the run is ending",
+}
+"""Why the clock cannot be steered, where it cannot."""
 _RULES: Final[Mapping[type[Any], Callable[[State, Any], Decision]]] = {
     Greeted: _on_greeted,
     Joined: _on_joined,
@@ -325,4 +388,6 @@ _RULES: Final[Mapping[type[Any], Callable[[State, Any], Decision]]] = {
     Exited: _on_exited,
     Interrupted: _on_interrupted,
     Ticked: _on_ticked,
+    Steered: _on_steered,
+    Answered: _on_answered,
 }

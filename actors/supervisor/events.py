@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from protocol.messages import Finished, Level, Message
+from protocol.messages import Answer, Finished, Level, Message, Steer
 
 
 class Greeted(NamedTuple):
@@ -57,7 +57,19 @@ class Ticked(NamedTuple):
     cpu_ns: Mapping[str, int]
 
 
-Event = Greeted | Joined | Seen | Concluded | Complained | Exited | Interrupted | Ticked
+class Steered(NamedTuple):
+    """A client asks for something."""
+
+    steer: Steer
+
+
+class Answered(NamedTuple):
+    """The coordinator says what became of it."""
+
+    answer: Answer
+
+
+Event = Greeted | Joined | Seen | Concluded | Complained | Exited | Interrupted | Ticked | Steered | Answered
 
 
 class Tell(NamedTuple):
@@ -80,6 +92,8 @@ class Start(NamedTuple):
     epoch: int
     without: frozenset[str]
     """Actors that the run goes on without."""
+    paused: bool = False
+    """For a coordinator that was steered: whether it waits until it is told again how to go."""
 
 
 class Note(NamedTuple):

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -22,6 +23,7 @@ from actors.runtime.logs import ActorLog
 from actors.runtime.store import Catalog, remove_partials
 from actors.runtime.transport import Endpoints, SocketPathTooLong
 from actors.supervisor.console import QuietScreen, Screen, open_console, print_plan, print_summary
+from actors.supervisor.control_file import control_file
 from actors.supervisor.inline import InlinePipeline
 from actors.supervisor.interrupts import Interrupts
 from actors.supervisor.pipeline import Pipeline
@@ -50,6 +52,8 @@ class LaunchOptions:
     as_json: bool
     digests: Mapping[str, str] = field(default_factory=dict)
     """What digests must begin with, by kind: `data`, `stream`, `signals`."""
+    paused: bool = False
+    """Whether the clock waits, before the first step, to be told to go."""
     stdout: TextIO = field(default_factory=lambda: sys.stdout)
     """Where the summary goes as JSON; what a strategy prints in this process then goes to standard error."""
 
@@ -60,9 +64,14 @@ def launch(config_path: Path, overrides: Overrides, options: LaunchOptions) -> E
     Raises ConfigError and DataError before anything is started.
     """
     began_ns = clock.monotonic_ns()
+    if options.paused and options.inline:
+        problem = "a run in one process cannot be steered; leave --inline out"
+        raise ConfigError(None, (Problem("--paused", problem),))
     with redirect_stdout(sys.stderr) if options.as_json else nullcontext():
         config = load_config(config_path, overrides)
         plan = make_plan(config, Catalog(config.catalog_path), Calendars(), config_path)
+        flow = msgspec.structs.replace(plan.flow, paused=options.paused)
+        plan = msgspec.structs.replace(plan, flow=flow)
         with Interrupts() as interrupts:
             folder = _make_folder(options, config)
             try:
@@ -174,11 +183,16 @@ class _Launch:
             "2: Complete - SystemManager.start() finished",
         ):
             log.write("INFO", TAG + line)
-        return pipeline.run
+        return partial(self._run_steerable, pipeline)
+
+    def _run_steerable(self, pipeline: Pipeline, show: Show) -> Verdict:
+        with control_file(self._places):
+            return pipeline.run(show)
 
     def _show(self, status: RunStatus) -> None:
         self._screen.update(status)
-        key = (status.state, tuple(actor.state for actor in status.actors.values()))
+        stands_at = status.sim_time if status.state == "paused" else None
+        key = (status.state, stands_at, tuple(actor.state for actor in status.actors.values()))
         if key != self._status_key or status.elapsed_s - self._status_s >= STATUS_S:
             self._status_key, self._status_s = key, status.elapsed_s
             self._write_status(status)

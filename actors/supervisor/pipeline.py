@@ -12,7 +12,7 @@ from actors.domain.session_plan import SessionPlan
 from actors.runtime import clock
 from actors.runtime.framing import Framing
 from actors.runtime.logs import ActorLog
-from actors.runtime.transport import Endpoints, Rejected, SupervisorLink
+from actors.runtime.transport import CLIENT_PREFIX, Endpoints, Rejected, SupervisorLink
 from actors.supervisor import decisions, events
 from actors.supervisor.events import Event, Kill, Note, Start, Tell
 from actors.supervisor.interrupts import Interrupts
@@ -24,7 +24,7 @@ from actors.supervisor.watch import ActorLine, Show, Watch
 from protocol import topics
 from protocol.codec import Envelope
 from protocol.errors import SequenceGap
-from protocol.messages import Attached, Failed, Finished, Heartbeat, Hello, Message, Progress
+from protocol.messages import Answer, Attached, Failed, Finished, Heartbeat, Hello, Message, Progress, Steer
 
 TICK_S: Final = 0.25
 _STATES: Final[Mapping[Stage, RunState]] = {
@@ -59,7 +59,9 @@ class Pipeline:
         self._link = SupervisorLink(Endpoints(places.sockets), Framing(places.run))
         now_ns = clock.monotonic_ns()
         flow = plan.flow
-        self._state = decisions.begin(self._roles, now_ns, flow.stall_s, flow.restarts, epoch)
+        self._state = decisions.begin(
+            self._roles, now_ns, flow.stall_s, flow.restarts, epoch=epoch, paused=flow.paused
+        )
         self._next_tick_ns = now_ns
         self._hands: dict[type[Any], Callable[[Any], None]] = {
             Tell: self._tell,
@@ -116,9 +118,12 @@ class Pipeline:
             self._log.write("WARNING", f"Dropped: {gap}")
 
     def _is_known(self, envelope: Envelope) -> bool:
-        """Whether a message is from one of our actors, and says so."""
+        """Whether a message is from one of our actors or from who may steer, and says so."""
         sender = envelope.sender
-        known = sender in self._roles and getattr(envelope.message, "actor", sender) == sender
+        if isinstance(envelope.message, Steer):
+            known = sender.startswith(CLIENT_PREFIX) and envelope.message.client == sender
+        else:
+            known = sender in self._roles and getattr(envelope.message, "actor", sender) == sender
         if not known:
             self._log.write("WARNING", f"Dropped: {type(envelope.message).__name__} from {sender}")
         return known
@@ -137,6 +142,10 @@ class Pipeline:
                 self._watch.on_progress(message)
             case Finished():
                 self._apply(events.Concluded(message))
+            case Steer():
+                self._apply(events.Steered(message))
+            case Answer():
+                self._apply(events.Answered(message))
             case Failed():
                 known = message.exit_code in tuple(ExitCode)
                 code = message.exit_code if known else ExitCode.ACTOR_FAILED
@@ -160,7 +169,14 @@ class Pipeline:
             self._log.write("WARNING", f"{action.actor} is not connected")
 
     def _start(self, action: Start) -> None:
-        spec = ActorSpec(action.actor, self._roles[action.actor], self._places, action.epoch, action.without)
+        spec = ActorSpec(
+            name=action.actor,
+            role=self._roles[action.actor],
+            places=self._places,
+            epoch=action.epoch,
+            without=action.without,
+            paused=action.paused,
+        )
         self._link.watch(self._processes.start(spec))
 
     def _kill(self, action: Kill) -> None:

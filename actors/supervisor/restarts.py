@@ -63,7 +63,8 @@ def start_due(state: State) -> Decision:
     for name in waiting:
         if name in state.gone and state.now_ns >= state.actors[name].start_at_ns:
             state = _started(state, name)
-            actions.append(Start(name, state.epoch, frozenset(state.lost)))
+            steered = name == COORDINATOR and state.wanted.steered
+            actions.append(Start(name, state.epoch, frozenset(state.lost), steered))
     return state, actions
 
 

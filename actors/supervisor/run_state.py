@@ -8,6 +8,7 @@ from typing import Any, Final
 from actors.domain.exit_codes import ExitCode
 from actors.domain.session_plan import Restarts
 from actors.supervisor.events import Action
+from actors.supervisor.wanted import Wanted
 from protocol.lifecycle import ACTOR_TRANSITIONS, ActorEvent, ActorState
 from protocol.messages import Finished
 
@@ -78,6 +79,8 @@ class State:
     """Actors whose process has ended."""
     lost: Mapping[str, str] = field(default_factory=dict)
     """Strategies' engines that the run went on without, and why."""
+    wanted: Wanted = field(default=Wanted())
+    """How the clock is to go."""
     restarts: Restarts = NO_RESTARTS
     epoch: int = 0
     """The last one that a process was given."""

@@ -8,7 +8,7 @@ import msgspec
 from protocol.lifecycle import ActorState
 
 FinalState = Literal["done", "failed", "interrupted"]
-RunState = Literal["starting", "running", "stopping"] | FinalState
+RunState = Literal["starting", "running", "paused", "stopping"] | FinalState
 
 
 class ActorStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,8 +26,9 @@ class ActorStatus(msgspec.Struct, frozen=True, kw_only=True):
     cpu_percent: float = 0.0
     handle_p50_us: float = 0.0
     handle_p99_us: float = 0.0
+    queue: int | None = None
+    """Windows in its hands that it has not answered; None for who answers none."""
     restarts: int = 0
-    """How often it was started again."""
 
 
 class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,5 +52,11 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
     windows_in_flight: int
     waiting_for: tuple[str, ...]
     actors: Mapping[str, ActorStatus]
+    speed: float = 0.0
+    """0 is as fast as possible."""
+    credit: int = 0
+    """How many windows may be in flight."""
+    until: str | None = None
+    """The simulated time at which the clock will pause by itself."""
     message: str | None = None
     """Why the run failed, or which engines it goes on without and why, in one line."""

@@ -64,9 +64,7 @@ class Watch:
     @property
     def sim_time(self) -> str | None:
         """Where the clock is, exchange-local."""
-        if self._progress is None:
-            return None
-        return datetime.fromtimestamp(self._progress.sim_ts / 1e9, self._zone).isoformat()
+        return None if self._progress is None else self._stamp(self._progress.sim_ts)
 
     @property
     def phase(self) -> int | None:
@@ -90,7 +88,7 @@ class Watch:
         bars = progress.bars if progress else 0
         return RunStatus(
             run=self._run,
-            state=state,
+            state="paused" if state == "running" and progress and progress.paused else state,
             phase=self.phase,
             session=self._plan.sessions[progress.session].date if progress else None,
             sessions_done=self.sessions_done,
@@ -103,12 +101,21 @@ class Watch:
             windows_in_flight=progress.windows_in_flight if progress else 0,
             waiting_for=progress.waiting_for if progress else (),
             actors={name: self._actor(name, line) for name, line in actors.items()},
+            speed=progress.speed if progress else self._plan.flow.speed,
+            credit=progress.credit if progress else self._plan.flow.credit,
+            until=self._stamp(progress.until_ts) if progress and progress.until_ts is not None else None,
             message=message,
         )
 
+    def _stamp(self, instant_ns: int) -> str:
+        return datetime.fromtimestamp(instant_ns / 1e9, self._zone).isoformat()
+
     def _actor(self, name: str, line: ActorLine) -> ActorStatus:
+        queue = self._progress.owed.get(name) if self._progress else None
         if name not in self._beats:
-            return ActorStatus(role=line.role, pid=line.pid, state=line.state, restarts=line.restarts)
+            return ActorStatus(
+                role=line.role, pid=line.pid, state=line.state, queue=queue, restarts=line.restarts
+            )
         before, latest = self._beats[name]
         beat = latest.heartbeat
         return ActorStatus(
@@ -125,6 +132,7 @@ class Watch:
             cpu_percent=100 * _rate(before, latest, "cpu_ns") / 1e9,
             handle_p50_us=beat.handle_p50_ns / 1e3,
             handle_p99_us=beat.handle_p99_ns / 1e3,
+            queue=queue,
         )
 
 

@@ -223,3 +223,15 @@ class Turns(RuleBasedStateMachine):
 
 TestTurns = Turns.TestCase
 TestTurns.settings = settings(max_examples=60, stateful_step_count=40)
+
+
+def test_everyone_owes_what_is_in_its_hands() -> None:
+    barrier = launched(3)
+    barrier.on_derived(derived(0))
+    barrier.on_quality(quality(0))
+    barrier.on_quality(quality(1))
+    assert sealed(barrier) == [0]
+    assert barrier.owed() == {"processor": 2, "quality": 1, "a": 1, "b": 1}
+    barrier.on_ack("a", 0)
+    barrier.drop("b")
+    assert barrier.owed() == {"processor": 2, "quality": 1, "a": 0}

@@ -107,3 +107,69 @@ def test_history_is_never_paced() -> None:
     assert window is not None
     assert (window.steps.n, window.first, window.last) == (20, True, True)
     assert cutter.lag_ns == 0
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([None, 1, 7]))
+def test_no_window_is_longer_than_its_limit_and_nothing_is_lost(
+    steps: int, limit: int, size: int | None
+) -> None:
+    cutter = WindowCutter(Flow(window_steps=size), streams=2)
+    cutter.load(tape(steps), now_ns=0)
+    seen: list[int] = []
+    while not cutter.is_empty:
+        assert cutter.upcoming.tolist() == tape(steps).steps.tolist()[len(seen) :]
+        window = cutter.cut(0, 0, limit)
+        assert window is not None
+        assert window.steps.n <= limit
+        seen += as_times(window.steps).tolist()
+        assert cutter.last_ts == seen[-1]
+    assert seen == tape(steps).steps.tolist()
+
+
+def test_a_limit_of_nothing_cuts_nothing() -> None:
+    cutter = WindowCutter(Flow(), streams=2)
+    cutter.load(tape(3), now_ns=0)
+    assert cutter.cut(0, 0, limit=0) is None
+
+
+@given(st.integers(0, 9), speeds, speeds | st.just(0.0), st.integers(0, 2**40))
+def test_after_a_change_of_speed_the_next_step_is_due_one_interval_on_and_a_first_one_at_once(
+    cut: int, before: float, after: float, now_ns: int
+) -> None:
+    cutter = WindowCutter(Flow(speed=before), streams=2)
+    cutter.load(tape(10), 0)
+    for seq in range(cut):
+        cutter.cut_step(seq)
+    cutter.change_speed(after, now_ns)
+    assert cutter.speed == after
+    if after == 0:
+        window = cutter.cut(0, now_ns)
+        assert window is not None
+        assert window.steps.n == 10 - cut
+    else:
+        assert cutter.due_at() - now_ns == pytest.approx(MINUTE / after if cut else 0, abs=1)
+    assert cutter.lag_ns == 0
+
+
+def test_a_change_of_speed_between_sessions_holds_for_the_next_and_not_for_history() -> None:
+    cutter = WindowCutter(Flow(), streams=2)
+    cutter.change_speed(1.0, 5)
+    cutter.load(tape(20, session=-1), 0)
+    cutter.change_speed(2.0, 5)
+    assert cutter.is_history
+    window = cutter.cut(0, 5)
+    assert window is not None
+    assert window.steps.n == 20
+    cutter.load(tape(3), 100)
+    assert cutter.due_at() == 100
+    cutter.cut(0, 100)
+    assert cutter.due_at() == 100 + MINUTE // 2
+
+
+def test_a_step_that_is_cut_alone_is_neither_early_nor_late() -> None:
+    cutter = WindowCutter(Flow(speed=1.0), streams=2)
+    cutter.load(tape(3), 0)
+    window = cutter.cut_step(0)
+    assert window.steps.n == 1
+    cutter.restart_pace(50 * MINUTE)
+    assert (cutter.due_at(), cutter.lag_ns) == (51 * MINUTE, 0)

@@ -109,3 +109,18 @@ def test_a_snapshot_can_be_written_as_json() -> None:
     again = msgspec.json.decode(msgspec.json.encode(status), type=RunStatus)
     assert again == status
     assert (again.state, again.message) == ("stopping", "loader died")
+
+
+def test_a_paused_clock_is_a_paused_run_unless_it_is_stopping() -> None:
+    seen = watch()
+    moved = msgspec.structs.replace(
+        progress(0, Phase.STREAMING), paused=True, speed=60.0, credit=8, until_ts=OPEN, owed={"loader": 3}
+    )
+    seen.on_progress(moved)
+    status = at(seen, SECOND)
+    assert (status.state, status.speed, status.credit) == ("paused", 60.0, 8)
+    assert status.until == "2025-07-02T09:30:00-04:00"
+    assert (status.actors["loader"].queue, status.actors["loader"].restarts) == (3, 0)
+    assert seen.snapshot(LOADER, "stopping", SECOND, None).state == "stopping"
+    seen.on_progress(progress(0, Phase.STREAMING))
+    assert (at(seen, SECOND).state, at(seen, SECOND).until) == ("running", None)

@@ -7,6 +7,7 @@ from actors.supervisor.console.layout import open_console
 from actors.supervisor.console.plan import print_plan, render_plan
 from actors.supervisor.console.progress import QuietScreen, Screen
 from actors.supervisor.console.runs import print_comparison, print_runs, render_comparison, run_row
+from actors.supervisor.console.status import print_status
 from actors.supervisor.console.stored_data import print_check, print_holdings
 from actors.supervisor.console.summary import print_summary, render_summary
 
@@ -19,6 +20,7 @@ __all__ = [
     "print_holdings",
     "print_plan",
     "print_runs",
+    "print_status",
     "print_summary",
     "render_comparison",
     "render_plan",

@@ -13,7 +13,6 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from actors.domain.session_plan import SessionPlan
 from actors.supervisor.console.layout import Cell, table
 from actors.supervisor.console.text import (
     DASH,
@@ -33,7 +32,15 @@ REFRESH_S: Final = 0.25
 """Least time between two drawings on a terminal."""
 LINE_S: Final = 5.0
 """Time between two plain lines while the state stays the same."""
-STATE_STYLES: Final = {"running": "green", "done": "green", "failed": "red", "interrupted": "yellow"}
+STATE_STYLES: Final = {
+    "running": "green",
+    "paused": "yellow",
+    "done": "green",
+    "failed": "red",
+    "interrupted": "yellow",
+}
+GOING: Final = frozenset({"running", "paused"})
+"""States in which sessions are under way."""
 ACTOR_STYLES: Final = {
     ActorState.RUNNING: "green",
     ActorState.STOPPING: "yellow",
@@ -61,13 +68,24 @@ COLUMNS: Final = (
     Column(">p99", lambda actor: micros(actor.handle_p99_us), 60),
     Column(">cpu", lambda actor: f"{actor.cpu_percent:.0f}%"),
     Column(">memory", lambda actor: memory(actor.rss_bytes)),
+    Column(">queue", lambda actor: DASH if actor.queue is None else str(actor.queue), 102),
+    Column(">restarts", lambda actor: str(actor.restarts), 114),
 )
+
+
+class Named(Protocol):
+    """A plan, as far as the screen wants to know."""
+
+    @property
+    def name(self) -> str:
+        """What is replayed."""
+        ...
 
 
 class View(Protocol):
     """One way of showing progress."""
 
-    def open(self, plan: SessionPlan) -> None:
+    def open(self, plan: Named) -> None:
         """Begin."""
         ...
 
@@ -98,7 +116,7 @@ class Screen:
         self._latest: RunStatus | None = None
         self._shown: RunStatus | None = None
 
-    def start(self, plan: SessionPlan) -> None:
+    def start(self, plan: Named) -> None:
         """Begin to show progress."""
         self._view.open(plan)
 
@@ -124,7 +142,7 @@ class Screen:
 class QuietScreen:
     """Show nothing, for programs that read the output."""
 
-    def start(self, plan: SessionPlan) -> None:
+    def start(self, plan: Named) -> None:
         """Show nothing."""
 
     def update(self, status: RunStatus) -> None:
@@ -142,7 +160,7 @@ class _Drawing:
         self._name = ""
         self._live = Live(console=console, auto_refresh=False, redirect_stdout=False)
 
-    def open(self, plan: SessionPlan) -> None:
+    def open(self, plan: Named) -> None:
         self._name = plan.name
         self._live.update(Text.assemble((clean(plan.name), "bold"), "  starting"))
         self._live.start(refresh=True)
@@ -163,7 +181,7 @@ class _Lines:
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def open(self, plan: SessionPlan) -> None:
+    def open(self, plan: Named) -> None:
         pass
 
     def is_due(self, shown: RunStatus, status: RunStatus) -> bool:
@@ -179,7 +197,7 @@ class _Lines:
 def render_status(name: str, status: RunStatus, width: int) -> RenderableType:
     """Draw the head, the bar, the actors and what they wait for, for a console of a width."""
     parts: list[RenderableType] = [_head(name, status), _bar(status), Text(), _actors(status, width)]
-    if status.state == "running":
+    if status.state in GOING:
         parts.append(_flight(status))
     if status.message:
         parts.append(Text(clean(status.message), style="red"))
@@ -218,15 +236,21 @@ def _head(name: str, status: RunStatus) -> Text:
 
 
 def _flight(status: RunStatus) -> Text:
-    words = f"{plural(status.windows_in_flight, 'window')} in flight"
+    flying = status.windows_in_flight
+    of = f"{flying} of {plural(status.credit, 'window')}" if status.credit else plural(flying, "window")
+    words = [f"{of} in flight"]
     if status.waiting_for:
-        words += f", waiting for {listing(status.waiting_for)}"
-    return Text(words, style="dim", no_wrap=True, overflow="ellipsis")
+        words.append(f"waiting for {listing(status.waiting_for)}")
+    if status.speed:
+        words.append(f"speed {status.speed:g}")
+    if status.until is not None:
+        words.append(f"until {simulated_time(status.until)}")
+    return Text(", ".join(words), style="dim", no_wrap=True, overflow="ellipsis")
 
 
 def _where(status: RunStatus) -> str:
     done, total = status.sessions_done, status.sessions_total
-    if status.state != "running" or status.phase is None:
+    if status.state not in GOING or status.phase is None:
         return f"{done} of {plural(total, 'session')} done"
     return f"session {min(done + 1, total)} of {total}, phase {status.phase} {Phase(status.phase).title}"
 

@@ -161,6 +161,23 @@ def test_the_head_and_the_bar_say_where_the_run_is(make_status: Statuses, render
     assert "3 windows in flight, waiting for analysis-sma" in text
 
 
+def test_a_paused_run_says_where_it_stands_and_how_it_is_to_go(make_status: Statuses, render: Render) -> None:
+    steered = {"credit": 8, "speed": 60.0, "until": "2025-07-03T10:30:00-04:00", "waiting_for": ()}
+    text = render(render_status("Example", make_status(state="paused", **steered), 80))
+    assert "Example  paused  session 1 of 3, phase 5 Streaming" in text
+    assert "3 of 8 windows in flight, speed 60, until 2025-07-03 10:30" in text
+    assert "▶" not in text
+
+
+def test_a_wide_terminal_shows_queues_and_restarts_too(make_status: Statuses, render: Render) -> None:
+    actors = {name: actor.__class__(role=name, queue=3) for name, actor in make_status().actors.items()}
+    actors["loader"] = actors["loader"].__class__(role="loader", restarts=2)
+    text = render(render_status("Example", make_status(actors=actors), 120), 120)
+    assert re.search(r"memory +queue +restarts *$", text, re.MULTILINE)
+    assert re.search(r"coordinator .* 3 +0 *$", text, re.MULTILINE)
+    assert re.search(r"loader .* - +2 *$", text, re.MULTILINE)
+
+
 def test_every_actor_has_a_line_and_the_one_waited_for_is_marked(
     make_status: Statuses, render: Render
 ) -> None:
