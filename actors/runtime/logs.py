@@ -8,6 +8,7 @@ import faulthandler
 import io
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     import loguru
 
 LEVEL_NUMBERS: Final[dict[str, int]] = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
+STACK_SIGNAL: Final = signal.SIGUSR1
+"""Has a process write the stacks of all its threads to its captured output, and go on."""
 _STDERR_SINK: Final = 0
 """The sink that loguru opens by itself."""
 
@@ -207,3 +210,4 @@ def capture_output(path: Path) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
     faulthandler.enable()
+    faulthandler.register(STACK_SIGNAL, all_threads=True)

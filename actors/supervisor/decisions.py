@@ -7,8 +7,10 @@
    another one: the coordinator waits for it no more, and the run goes on to its end and fails then.
 3. An interrupt drains: the coordinator ends the run between two windows. A second one kills.
 4. Nobody is told to stop before the coordinator has given its verdict, and exit 0 before that is a failure.
-5. Every wait has a deadline: joining, draining, stopping, and each actor's silence. Time in which the
-   supervisor itself did not run, stopped by Ctrl-Z or by a terminal that takes no more, counts for nobody.
+5. Every wait has a deadline: joining, draining, stopping, killing, and each actor's silence. Time in which
+   the supervisor itself did not run, stopped by Ctrl-Z or a terminal that takes no more, counts for nobody.
+6. Whom a deadline is about to blame is asked for its stack shortly before. A process that even a kill does
+   not end is named and left behind.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +23,9 @@ from actors.supervisor.events import (
     Action,
     Complained,
     Concluded,
+    Dump,
     Event,
+    Examined,
     Exited,
     Greeted,
     Interrupted,
@@ -38,6 +42,9 @@ from protocol.messages import Connect, Drop, Finished, Stop
 JOIN_S: Final = 60.0
 DRAIN_S: Final = 30.0
 STOP_S: Final = 10.0
+KILL_S: Final = 10.0
+DUMP_S: Final = 0.5
+"""How long before its deadline a silent actor is asked for its stack."""
 BUSY_FACTOR: Final = 10
 """A silent actor that uses its processor is busy, not stalled; it may be silent this much longer."""
 ABSENT_S: Final = 5.0
@@ -70,6 +77,10 @@ class Watched:
     cpu_ns: int = 0
     joined: bool = False
     """Whether it has joined the pipeline, now or before."""
+    dumped_ns: int = 0
+    """When it was last asked for its stack."""
+    finding: str = ""
+    """What its process was doing then, where the system knows."""
 
     @property
     def is_alive(self) -> bool:
@@ -162,7 +173,7 @@ def _missing(state: State) -> list[str]:
 
 
 def _on_seen(state: State, event: Seen) -> Decision:
-    return _with_actor(state, event.actor, seen_ns=state.now_ns, busy_ns=state.now_ns), []
+    return _with_actor(state, event.actor, seen_ns=state.now_ns, busy_ns=state.now_ns, finding=""), []
 
 
 def _on_concluded(state: State, event: Concluded) -> Decision:
@@ -226,14 +237,58 @@ def _on_interrupted(state: State, _: Interrupted) -> Decision:
     return _kill_all(state)
 
 
+def _on_examined(state: State, event: Examined) -> Decision:
+    return _with_actor(state, event.actor, finding=event.finding), []
+
+
 def _on_ticked(state: State, event: Ticked) -> Decision:
     state = _excuse(state, event.now_ns - state.now_ns)
     state = replace(state, now_ns=event.now_ns)
     for name, cpu_ns in event.cpu_ns.items():
         if cpu_ns > state.actors[name].cpu_ns:
             state = _with_actor(state, name, cpu_ns=cpu_ns, busy_ns=event.now_ns)
+    if state.stage is Stage.KILLING:
+        return (_abandon(state), []) if event.now_ns > state.deadline_ns else (state, [])
+    state, dumps = _dump(state)
     trouble = _late(state) if event.now_ns > state.deadline_ns else _silent(state)
-    return (state, []) if trouble is None else _in_trouble(state, trouble)
+    return (state, dumps) if dumps or trouble is None else _in_trouble(state, trouble)
+
+
+def _dump(state: State) -> Decision:
+    """Ask those for their stacks whose deadline is near; each once per deadline, and before it is blamed."""
+    actions: list[Action] = []
+    for name, deadline_ns in _deadlines(state).items():
+        due_ns = deadline_ns - _ns(DUMP_S)
+        if state.now_ns > due_ns >= state.actors[name].dumped_ns:
+            state = _with_actor(state, name, dumped_ns=state.now_ns, finding="")
+            actions.append(Dump(name))
+    return state, actions
+
+
+def _deadlines(state: State) -> dict[str, int]:
+    """Say of everyone who is waited for until when."""
+    if state.stage is Stage.STARTING:
+        return dict.fromkeys((name for name in _missing(state) if name not in state.gone), state.deadline_ns)
+    if state.stage is Stage.STOPPING:
+        return dict.fromkeys(alive(state), state.deadline_ns)
+    if state.stage not in (Stage.RUNNING, Stage.DRAINING):
+        return {}
+    stall_ns = _ns(state.stall_s)
+    return {
+        name: min(max(actor.seen_ns, actor.busy_ns), actor.seen_ns + (BUSY_FACTOR - 1) * stall_ns) + stall_ns
+        for name, actor in state.actors.items()
+        if name not in state.lost and name not in state.gone
+    }
+
+
+def _abandon(state: State) -> State:
+    """End without those that cannot be killed, and name them."""
+    left = ", ".join(f"{name} (pid {state.actors[name].pid or 'unknown'})" for name in alive(state))
+    held = "it" if len(state.actors) == len(state.gone) + 1 else "them"
+    what = f"{left} did not end within {KILL_S:g} s of being killed: the kernel holds {held}"
+    known = state.trouble or Trouble(None, state.exit_code or ExitCode.ACTOR_FAILED, "")
+    reason = f"{known.reason}; {what}" if known.reason else what
+    return replace(state, stage=Stage.OVER, trouble=replace(known, reason=reason))
 
 
 def _excuse(state: State, passed_ns: int) -> State:
@@ -274,7 +329,8 @@ def _silent(state: State) -> Trouble | None:
         idle_s = (state.now_ns - actor.busy_ns) / 1e9
         if silent_s > state.stall_s and (idle_s > state.stall_s or silent_s > BUSY_FACTOR * state.stall_s):
             how = "stalled" if idle_s > state.stall_s else "busy with one window"
-            reason = f"{name} is {how}: no heartbeat for {silent_s:.1f} s"
+            finding = f"; {actor.finding}" if actor.finding else ""
+            reason = f"{name} is {how}: no heartbeat for {silent_s:.1f} s{finding}"
             return Trouble(name, ExitCode.ACTOR_FAILED, reason)
     return None
 
@@ -318,7 +374,9 @@ def _kill_all(state: State) -> Decision:
     for name in left:
         event = ActorEvent.SILENT if _is_blamed(state, name) else ActorEvent.STOP_SENT
         state = _step(state, name, event)
-    return replace(state, stage=Stage.KILLING), [Kill(name) for name in left]
+    if state.stage is not Stage.KILLING:
+        state = replace(state, stage=Stage.KILLING, deadline_ns=state.now_ns + _ns(KILL_S))
+    return state, [Kill(name) for name in left]
 
 
 def _is_blamed(state: State, name: str) -> bool:
@@ -359,6 +417,7 @@ _RULES: Final[Mapping[type[Any], Callable[[State, Any], Decision]]] = {
     Seen: _on_seen,
     Concluded: _on_concluded,
     Complained: _on_complained,
+    Examined: _on_examined,
     Exited: _on_exited,
     Interrupted: _on_interrupted,
     Ticked: _on_ticked,

@@ -39,6 +39,13 @@ class Complained(NamedTuple):
     reason: str
 
 
+class Examined(NamedTuple):
+    """What an actor's process was doing when it was asked for its stack; empty where nothing is known."""
+
+    actor: str
+    finding: str
+
+
 class Exited(NamedTuple):
     """An actor's process has ended; a negative code is a signal."""
 
@@ -57,7 +64,7 @@ class Ticked(NamedTuple):
     cpu_ns: Mapping[str, int]
 
 
-Event = Greeted | Joined | Seen | Concluded | Complained | Exited | Interrupted | Ticked
+Event = Greeted | Joined | Seen | Concluded | Complained | Examined | Exited | Interrupted | Ticked
 
 
 class Tell(NamedTuple):
@@ -73,6 +80,12 @@ class Kill(NamedTuple):
     actor: str
 
 
+class Dump(NamedTuple):
+    """Have an actor's process write down where it is, and find out whether it can."""
+
+    actor: str
+
+
 class Note(NamedTuple):
     """Write a line to the supervisor's log."""
 
@@ -80,4 +93,4 @@ class Note(NamedTuple):
     text: str
 
 
-Action = Tell | Kill | Note
+Action = Tell | Kill | Dump | Note

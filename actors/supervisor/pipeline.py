@@ -15,8 +15,9 @@ from actors.runtime.logs import ActorLog
 from actors.runtime.transport import Endpoints, Rejected, SupervisorLink
 from actors.supervisor import decisions, events
 from actors.supervisor.decisions import Stage
-from actors.supervisor.events import Event, Kill, Note, Tell
+from actors.supervisor.events import Dump, Event, Kill, Note, Tell
 from actors.supervisor.interrupts import Interrupts
+from actors.supervisor.post_mortem import stack_of
 from actors.supervisor.processes import Processes
 from actors.supervisor.status import RunState, RunStatus
 from actors.supervisor.verdict import Verdict
@@ -54,9 +55,11 @@ class Pipeline:
         now_ns = clock.monotonic_ns()
         self._state = decisions.begin(self._roles, now_ns, plan.flow.stall_s)
         self._next_tick_ns = now_ns
+        self._asked: set[str] = set()
         self._hands: dict[type[Any], Callable[[Any], None]] = {
             Tell: self._tell,
             Kill: self._kill,
+            Dump: self._dump,
             Note: self._note,
         }
 
@@ -78,6 +81,8 @@ class Pipeline:
         """Close the socket; an actor that is left, because `run` never came to its end, is killed."""
         for name in decisions.alive(self._state):
             self._processes.kill(name)
+        if self._state.stage is Stage.OVER:
+            self._processes.abandon()
         self._link.close()
 
     def _turn(self) -> None:
@@ -86,6 +91,7 @@ class Pipeline:
             self._apply(events.Interrupted())
         for name, code, descriptor in self._processes.reap():
             self._link.unwatch(descriptor)
+            self._log_stack(name)
             self._apply(events.Exited(name, code))
         self._tick()
 
@@ -153,6 +159,15 @@ class Pipeline:
 
     def _kill(self, action: Kill) -> None:
         self._processes.kill(action.actor)
+
+    def _dump(self, action: Dump) -> None:
+        self._asked.add(action.actor)
+        self._apply(events.Examined(action.actor, self._processes.dump(action.actor)))
+
+    def _log_stack(self, actor: str) -> None:
+        """Write down where an actor was that has ended after it was asked."""
+        if actor in self._asked and (stack := stack_of(self._places, actor)):
+            self._log.write("WARNING", "\n".join((f"Where {actor} was:", *stack)))
 
     def _note(self, action: Note) -> None:
         self._log.write(action.level, action.text)

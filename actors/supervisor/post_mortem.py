@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Final
 
 from actors.assembly.places import RunPlaces
+from actors.runtime.log_files import printable
 from actors.supervisor.decisions import Trouble
+from actors.supervisor.stacks import last_stack, without_stacks
 from actors.supervisor.summary import Failure
 
 TAIL_BYTES: Final = 65_536
 TAIL_LINES: Final = 12
+STACK_LINES: Final = 1000
 
 
 def last_lines(path: Path, lines: int = TAIL_LINES) -> tuple[str, ...]:
@@ -20,12 +23,18 @@ def last_lines(path: Path, lines: int = TAIL_LINES) -> tuple[str, ...]:
             text = file.read().decode(errors="replace")
     except OSError:
         return ()
-    return tuple(text.splitlines()[-lines:])
+    return tuple(printable(line) for line in text.splitlines()[-lines:])
 
 
 def log_tail(places: RunPlaces, actor: str) -> tuple[str, ...]:
-    """Read the last lines of what an actor logged, then of what it printed."""
-    return last_lines(places.logs / f"{actor}.log") + last_lines(places.logs / f"{actor}.out")
+    """Read the last lines of what an actor logged, then of what it printed, but for its stack."""
+    printed = last_lines(places.logs / f"{actor}.out", STACK_LINES)
+    return last_lines(places.logs / f"{actor}.log") + without_stacks(printed)[-TAIL_LINES:]
+
+
+def stack_of(places: RunPlaces, actor: str) -> tuple[str, ...]:
+    """Read where an actor was when it was last asked; empty where it was not, or could not answer."""
+    return last_stack(last_lines(places.logs / f"{actor}.out", STACK_LINES))
 
 
 def examine(places: RunPlaces, trouble: Trouble, sim_time: str | None, *, has_tables: bool = True) -> Failure:
@@ -36,6 +45,7 @@ def examine(places: RunPlaces, trouble: Trouble, sim_time: str | None, *, has_ta
         actor=trouble.actor,
         reason=trouble.reason,
         log_tail=() if trouble.actor is None else log_tail(places, trouble.actor),
+        stack=() if trouble.actor is None else stack_of(places, trouble.actor),
         step=sim_time,
         advice=f"See {log} in the run folder; {held} everything up to the failure. Mend the cause and launch "
         "again.",

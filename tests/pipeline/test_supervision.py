@@ -42,6 +42,20 @@ class Subject(Strategy):
         if ctx.now > ctx.session.open_ns + 3600 * 10**9:
             open(__file__ + ".fifo").read()
 """
+PARENT: Final = """
+import subprocess
+from pathlib import Path
+
+if IS_ACTOR:
+    pid = subprocess.Popen(["sleep", "600"]).pid
+    partial = Path(__file__).with_suffix(".partial")
+    partial.write_text(str(pid))
+    partial.rename(partial.with_suffix(".pid"))
+
+class Subject(Strategy):
+    pass
+"""
+"""Starts a process and forgets about it."""
 READ_FIFO: Final = """
 if IS_ACTOR is {actor}:
     open(__file__ + ".fifo").read()
@@ -91,6 +105,8 @@ def test_an_actor_that_is_stopped_is_named_as_stalled(
     assert ended.exit_code == 3
     assert ended.summary["failure"]["actor"] == actor
     assert ended.summary["failure"]["reason"].startswith(f"{actor} is stalled: no heartbeat for 1.")
+    assert ended.summary["failure"]["reason"].endswith("its process is stopped (state T)")
+    assert ended.summary["failure"]["stack"] == []
     assert_whole_steps(ended, example)
 
 
@@ -102,6 +118,7 @@ def test_a_strategy_that_waits_for_ever_is_named_as_stalled(
     assert ended.exit_code == 3
     assert ended.summary["failure"]["actor"] == "analysis-blocks"
     assert "stalled" in ended.summary["failure"]["reason"]
+    assert_tells_where(ended, "blocks")
 
 
 def test_a_strategy_that_never_returns_is_given_more_time_and_then_named(
@@ -112,6 +129,60 @@ def test_a_strategy_that_never_returns_is_given_more_time_and_then_named(
     assert ended.exit_code == 3
     assert ended.summary["failure"]["actor"] == "analysis-spins"
     assert "busy with one window" in ended.summary["failure"]["reason"]
+    assert_tells_where(ended, "spins")
+
+
+def assert_tells_where(ended: Ended, strategy: str) -> None:
+    """Make sure that the summary, the screen and the log have the line of the strategy."""
+    stack = ended.summary["failure"]["stack"]
+    assert stack[0].endswith("(most recent call first):")
+    assert f"{strategy}.py" in stack[1]
+    assert stack[1].endswith("in on_bar")
+    assert stack[1][-30:] in ended.stdout
+    told = [
+        text for text in ended.messages("supervisor") if text.startswith(f"Where analysis-{strategy} was:")
+    ]
+    assert len(told) == 1
+    assert stack[1] in told[0]
+
+
+def test_an_actor_that_is_asked_for_its_stack_writes_it_down_and_goes_on(
+    launch: Launcher, configure: Configure, example: Ended
+) -> None:
+    launched = launch(configure({"backtest_config": {"speed_multiplier": 20_000}}))
+    launched.wait_streaming()
+    for actor in ACTORS:
+        os.kill(launched.pid(actor), signal.SIGUSR1)
+    ended = launched.finish()
+    assert ended.exit_code == 0
+    assert ended.summary["digest"] == example.summary["digest"]
+    for actor in ACTORS:
+        assert "most recent call first" in (ended.run_folder / "logs" / f"{actor}.out").read_text()
+
+
+@pytest.mark.parametrize("ending", ["done", "interrupted", "killed"])
+def test_what_a_strategy_has_started_ends_with_its_process(
+    launch: Launcher, configure: Configure, write_strategy: WriteStrategy, tmp_path: Path, ending: str
+) -> None:
+    speed = 100_000 if ending == "done" else 600
+    config = configure(
+        {"backtest_config": {"speed_multiplier": speed}}, strategies(write_strategy("parent", PARENT))
+    )
+    launched = launch(config)
+    found = tmp_path / "parent.pid"
+    child = psutil.Process(int(launched.wait_until("child was started", lambda: read_if_there(found))))
+    if ending != "done":
+        launched.wait_streaming()
+    if ending == "interrupted":
+        launched.interrupt()
+    elif ending == "killed":
+        os.kill(launched.pid("analysis-parent"), signal.SIGKILL)
+    launched.finish()
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def read_if_there(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 def test_an_analysis_engine_that_cannot_be_set_up_ends_the_run_with_the_reason(
