@@ -1,7 +1,6 @@
 """`sessionflow logs`: the lines of all actors of a run, in order of wall time."""
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
@@ -12,6 +11,7 @@ import click
 import msgspec
 
 from actors.cli.options import find_run, runs_option
+from actors.runtime import clock
 from actors.runtime.locks import is_held
 from actors.runtime.log_files import LogFolder, LogRecord, text_line
 from actors.supervisor.status import RunStatus
@@ -70,7 +70,7 @@ def logs(  # noqa: PLR0913 - one parameter per option of the command line
 
 
 def follow_records(
-    folder: LogFolder, run_folder: Path, pause: Callable[[float], object] = time.sleep
+    folder: LogFolder, run_folder: Path, pause: Callable[[float], object] = clock.pause
 ) -> Iterator[LogRecord]:
     """Yield records as they come, until the run is over and nothing new has come since."""
     while True:
