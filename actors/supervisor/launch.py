@@ -10,6 +10,7 @@ from typing import Final, TextIO
 
 import msgspec
 
+from actors.assembly.places import actor_roles
 from actors.config import SessionConfig, load_config
 from actors.domain.errors import ConfigError, Problem
 from actors.domain.exit_codes import ExitCode
@@ -24,6 +25,7 @@ from actors.runtime.transport import Endpoints, SocketPathTooLong
 from actors.supervisor.console import QuietScreen, Screen, open_console, print_plan, print_summary
 from actors.supervisor.inline import InlinePipeline
 from actors.supervisor.interrupts import Interrupts
+from actors.supervisor.open_files import require_open_files
 from actors.supervisor.pipeline import Pipeline
 from actors.supervisor.planner import make_plan, portable
 from actors.supervisor.post_mortem import examine
@@ -63,6 +65,7 @@ def launch(config_path: Path, overrides: Overrides, options: LaunchOptions) -> E
     with redirect_stdout(sys.stderr) if options.as_json else nullcontext():
         config = load_config(config_path, overrides)
         plan = make_plan(config, Catalog(config.catalog_path), Calendars(), config_path)
+        require_open_files(len(actor_roles(plan)))
         with Interrupts() as interrupts:
             folder = _make_folder(options, config)
             try:
