@@ -1,8 +1,10 @@
 """What happens when a process dies or hangs, and when the user has had enough: nothing is left behind."""
 
+import json
 import os
 import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Final
 import psutil
 import pytest
 
+from actors.runtime.locks import LockHeld, take_lock
 from tests.pipeline.conftest import (
     SLOW,
     Configure,
@@ -402,3 +405,48 @@ def test_an_interrupt_while_the_run_is_planned_leaves_no_folder(
     assert ended.folder is None
     assert "Traceback" not in ended.stderr
     assert list(launched.sockets.iterdir()) == []
+
+
+def test_two_runs_at_once_of_one_configuration_do_not_meet(
+    launch: Launcher, configure: Configure, example: Ended, tmp_path: Path, short_tmp: Path
+) -> None:
+    config = configure({"backtest_config": {"speed_multiplier": 20_000}})
+    shared = {"TMPDIR": tempfile.mkdtemp(dir=short_tmp, prefix="")}
+    both = [launch(config, "--runs", str(tmp_path / "shared"), env=shared) for _ in range(2)]
+    for launched in both:
+        launched.wait_until("run was there", lambda: len(list((tmp_path / "shared").glob("2*"))) == 2)
+    for launched in both:
+        assert launched.finish().exit_code == 0
+    folders = sorted((tmp_path / "shared").glob("2*"))
+    assert len(folders) == 2
+    for folder in folders:
+        summary = json.loads((folder / "summary.json").read_bytes())
+        assert (summary["run"], summary["digest"]) == (folder.name, example.summary["digest"])
+    assert (tmp_path / "shared" / "latest").resolve() in folders
+    assert list(Path(shared["TMPDIR"]).iterdir()) == []
+
+
+def test_the_folder_of_a_run_is_held_by_its_supervisor_as_long_as_it_runs(
+    launch: Launcher, configure: Configure
+) -> None:
+    launched = launch(configure(SLOW))
+    launched.wait_streaming()
+    lock = launched.runs / "latest" / "lock"
+    with pytest.raises(LockHeld, match=f"process {launched.process.pid} holds it"):
+        take_lock(lock)
+    launched.process.kill()
+    launched.wait_gone()
+    os.close(take_lock(lock))
+
+
+def test_the_sockets_of_a_killed_supervisor_are_gone_with_the_next_launch(
+    launch: Launcher, configure: Configure, short_tmp: Path
+) -> None:
+    shared = {"TMPDIR": tempfile.mkdtemp(dir=short_tmp, prefix="")}
+    killed = launch(configure(SLOW), env=shared)
+    killed.wait_streaming()
+    killed.process.kill()
+    killed.wait_gone()
+    assert list(killed.sockets.glob("sessionflow-*"))
+    assert launch(configure(), env=shared).finish().exit_code == 0
+    assert not list(killed.sockets.glob("sessionflow*"))
