@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from actors.cli.options import find_run, runs_option
+from actors.domain.printing import printable
 from actors.runtime import clock
 from actors.runtime.locks import is_held
 from actors.runtime.log_files import LogFolder, LogRecord, text_line
@@ -65,6 +66,8 @@ def logs(  # noqa: PLR0913 - one parameter per option of the command line
                     show(record)
         except KeyboardInterrupt:
             raise SystemExit(INTERRUPTED) from None
+        if folder.missed:
+            click.echo(f"{folder.missed} full files were deleted before (logging.keep).", err=True)
         if folder.damaged:
             click.echo(f"{folder.damaged} damaged lines were left out.", err=True)
 
@@ -173,4 +176,4 @@ class _Printer:
             click.echo(msgspec.json.encode(record))
             return
         colour = self._colours.setdefault(record.actor, PALETTE[len(self._colours) % len(PALETTE)])
-        click.echo(click.style(text_line(record), fg=LEVEL_COLOURS.get(record.level, colour)))
+        click.echo(click.style(printable(text_line(record)), fg=LEVEL_COLOURS.get(record.level, colour)))

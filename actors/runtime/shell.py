@@ -17,7 +17,7 @@ from actors.domain.roles import Done, Effect, Log, LogLines, Role, RoleError, Se
 from actors.runtime import clock
 from actors.runtime.framing import Journal, keep
 from actors.runtime.journal_files import JournalWriteError
-from actors.runtime.logs import ActorLog
+from actors.runtime.logs import ActorLog, CapturedOutput
 from actors.runtime.transport import Arrival, Link, PeerStalled, Rejected, Subscription, SupervisorGone
 from actors.runtime.vitals import Vitals
 from protocol import topics
@@ -81,6 +81,7 @@ class Surroundings:
     member: bool
     heartbeat_s: float
     greeting_s: float = GREETING_S
+    output: CapturedOutput | None = None
 
 
 class Shell:
@@ -228,6 +229,8 @@ class Shell:
     def _beat(self) -> None:
         self._next_beat_ns = clock.monotonic_ns() + round(self._around.heartbeat_s * 1e9)
         vitals = self._vitals
+        if self._around.output is not None:
+            self._around.output.keep_short()
         self._tell(
             Heartbeat(
                 actor=self._role.name,

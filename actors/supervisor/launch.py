@@ -19,6 +19,7 @@ from actors.domain.session_flow import TAG
 from actors.domain.session_plan import SessionPlan
 from actors.runtime import clock
 from actors.runtime.calendars import Calendars
+from actors.runtime.log_files import LogLimits
 from actors.runtime.logs import ActorLog
 from actors.runtime.store import Catalog, remove_partials
 from actors.runtime.transport import Endpoints, SocketPathTooLong
@@ -111,8 +112,10 @@ class _Launch:
         self._status_s = 0.0
 
     def run(self, config: SessionConfig, interrupts: Interrupts) -> ExitCode:
+        plan = self._plan
+        limits = LogLimits(plan.log_file_bytes, plan.log_keep)
         with (
-            ActorLog(self._places.logs, "supervisor", self._plan.log_level, self._plan.timezone) as log,
+            ActorLog(self._places.logs, "supervisor", plan.log_level, plan.timezone, limits) as log,
             ExitStack() as stack,
         ):
             self._log_start(log)

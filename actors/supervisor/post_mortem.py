@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from actors.assembly.places import RunPlaces
-from actors.runtime.log_files import printable
+from actors.domain.printing import printable
 from actors.supervisor.decisions import Trouble
 from actors.supervisor.open_files import EXHAUSTED
 from actors.supervisor.stacks import last_stack, without_stacks
