@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -450,3 +452,26 @@ def test_the_sockets_of_a_killed_supervisor_are_gone_with_the_next_launch(
     assert list(killed.sockets.glob("sessionflow-*"))
     assert launch(configure(), env=shared).finish().exit_code == 0
     assert not list(killed.sockets.glob("sessionflow*"))
+
+
+ABANDONS: Final = """
+import signal
+from actors.supervisor.processes import Processes
+
+processes = Processes()
+child = processes._context.Process(target=signal.pause)
+child.start()
+processes._processes["stuck"] = child
+print(child.pid, flush=True)
+processes.abandon()
+"""
+
+
+def test_a_process_that_no_kill_ends_does_not_keep_the_supervisor_from_ending(tmp_path: Path) -> None:
+    output = tmp_path / "pid"
+    with output.open("w") as file:
+        ended = subprocess.run([sys.executable, "-c", ABANDONS], stdout=file, check=True, timeout=30)
+    assert ended.returncode == 0
+    stuck = psutil.Process(int(output.read_text()))
+    assert stuck.is_running()
+    stuck.kill()
