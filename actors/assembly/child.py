@@ -19,7 +19,8 @@ from actors.runtime import clock
 from actors.runtime.framing import Framing
 from actors.runtime.journal_files import JournalReader, JournalWriter
 from actors.runtime.journal_repair import repair_journal
-from actors.runtime.logs import ActorLog, capture_output
+from actors.runtime.log_files import LogLimits
+from actors.runtime.logs import ActorLog, CapturedOutput
 from actors.runtime.shell import CoordinatorShell, Shell, Surroundings
 from actors.runtime.transport import Endpoints, Link, closing
 
@@ -30,12 +31,13 @@ PDEATHSIG: Final = 1
 def run_actor(spec: ActorSpec) -> None:
     """Live until told to stop, and exit with how it ended."""
     prepare_process()
-    capture_output(spec.places.logs / f"{spec.name}.out")
+    output = CapturedOutput(spec.places.logs / f"{spec.name}.out")
     plan = read_plan(spec.places)
+    limits = LogLimits(plan.log_file_bytes, plan.log_keep)
     code = ExitCode.ACTOR_FAILED
-    with ActorLog(spec.places.logs, spec.name, plan.log_level, plan.timezone) as log:
+    with ActorLog(spec.places.logs, spec.name, plan.log_level, plan.timezone, limits) as log:
         try:
-            code = _live(spec, plan, log)
+            code = _live(spec, plan, log, output)
         except Exception:  # before the shell has spread its own net
             log.exception("The actor could not be set up")
     sys.exit(code)
@@ -60,7 +62,7 @@ def _let_go_of_forkserver() -> None:
         server._forkserver_alive_fd = None  # noqa: SLF001
 
 
-def _live(spec: ActorSpec, plan: SessionPlan, log: ActorLog) -> ExitCode:
+def _live(spec: ActorSpec, plan: SessionPlan, log: ActorLog, output: CapturedOutput) -> ExitCode:
     parent = parent_process()
     lifeline = None if parent is None else int(parent.sentinel)
     framing = Framing(spec.places.run, spec.epoch)
@@ -74,6 +76,7 @@ def _live(spec: ActorSpec, plan: SessionPlan, log: ActorLog) -> ExitCode:
             heartbeat_s=plan.flow.heartbeat_s,
             journal=JournalReader(spec.places.journal),
             base=np.array([stream.id for stream in plan.base_streams], dtype=np.uint16),
+            output=output,
         )
         role = build_role(spec, plan)
         if isinstance(role, Coordinator):

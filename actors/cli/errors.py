@@ -9,6 +9,7 @@ import click
 
 from actors.domain.errors import ConfigError, DataError
 from actors.domain.exit_codes import ExitCode
+from actors.domain.printing import printable
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -40,5 +41,5 @@ def exits_cleanly(verb: Callable[Parameters, Result]) -> Callable[Parameters, Re
 
 
 def _end(message: str, code: ExitCode) -> NoReturn:
-    click.echo(f"Error: {message}", err=True)
+    click.echo(f"Error: {printable(message)}", err=True)
     sys.exit(code)

@@ -12,6 +12,7 @@ import click
 from actors.domain.calendar_table import CalendarError, CalendarTable
 from actors.domain.errors import ConfigError, DataError, Problem
 from actors.domain.intervals import NS_PER_S
+from actors.domain.printing import printable
 from actors.runtime.calendars import Calendars
 from actors.runtime.clock import now_utc
 from actors.runtime.importing import source_format
@@ -35,7 +36,7 @@ def run_import(files: Sequence[Path], format_name: str, said: Mapping[str, Any],
             "check its rights, or choose another --catalog"
         ) from error
     for line in _json_lines(reports) if as_json else _lines(reports):
-        click.echo(line)
+        click.echo(printable(line))
 
 
 def _settings(said: Mapping[str, Any]) -> ImportSettings:

@@ -1,7 +1,6 @@
 """`sessionflow logs`: the lines of all actors of a run, in order of wall time."""
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
@@ -12,6 +11,8 @@ import click
 import msgspec
 
 from actors.cli.options import find_run, runs_option
+from actors.domain.printing import printable
+from actors.runtime import clock
 from actors.runtime.locks import is_held
 from actors.runtime.log_files import LogFolder, LogRecord, text_line
 from actors.supervisor.status import RunStatus
@@ -65,12 +66,14 @@ def logs(  # noqa: PLR0913 - one parameter per option of the command line
                     show(record)
         except KeyboardInterrupt:
             raise SystemExit(INTERRUPTED) from None
+        if folder.missed:
+            click.echo(f"{folder.missed} full files were deleted before (logging.keep).", err=True)
         if folder.damaged:
             click.echo(f"{folder.damaged} damaged lines were left out.", err=True)
 
 
 def follow_records(
-    folder: LogFolder, run_folder: Path, pause: Callable[[float], object] = time.sleep
+    folder: LogFolder, run_folder: Path, pause: Callable[[float], object] = clock.pause
 ) -> Iterator[LogRecord]:
     """Yield records as they come, until the run is over and nothing new has come since."""
     while True:
@@ -173,4 +176,4 @@ class _Printer:
             click.echo(msgspec.json.encode(record))
             return
         colour = self._colours.setdefault(record.actor, PALETTE[len(self._colours) % len(PALETTE)])
-        click.echo(click.style(text_line(record), fg=LEVEL_COLOURS.get(record.level, colour)))
+        click.echo(click.style(printable(text_line(record)), fg=LEVEL_COLOURS.get(record.level, colour)))

@@ -11,6 +11,7 @@ from actors.cli.errors import exits_cleanly
 from actors.cli.options import config_argument, override_options
 from actors.domain.exit_codes import ExitCode
 from actors.domain.overrides import Overrides
+from actors.domain.printing import printable
 from actors.supervisor.console import open_console
 from actors.supervisor.console.lookahead import print_lookahead
 from actors.supervisor.lookahead import DEFAULT_CUTS, LookaheadCheck, check_lookahead
@@ -39,7 +40,7 @@ def check(config: Path, overrides: Overrides, *, cuts: int, as_json: bool) -> No
     try:
         found = check_lookahead(config, overrides, cuts)
     except RunFailed as error:
-        click.echo(f"Error: a run of the check failed: {error}", err=True)
+        click.echo(f"Error: a run of the check failed: {printable(str(error))}", err=True)
         sys.exit(error.code)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(_document(found)), indent=2))

@@ -13,6 +13,7 @@ from actors.config import load_config, schema_text
 from actors.domain.errors import ConfigError
 from actors.domain.exit_codes import ExitCode
 from actors.domain.overrides import Overrides
+from actors.domain.printing import printable
 
 
 @click.command()
@@ -27,7 +28,7 @@ def validate(config: Path, overrides: Overrides, *, as_json: bool) -> None:
         return
     warnings = load_config(config, overrides).warnings()
     for warning in warnings:
-        click.echo(f"warning: {warning}")
+        click.echo(f"warning: {printable(warning)}")
     click.echo(f"{config}: valid")
 
 

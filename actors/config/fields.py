@@ -165,7 +165,7 @@ ExchangeGroup = Annotated[
 IndicatorName = Annotated[
     str, AfterValidator(_check_indicator), Field(json_schema_extra={"enum": sorted(INDICATORS)})
 ]
-Title = Annotated[str, AfterValidator(_check_title), Field(min_length=1, max_length=100)]
+Title = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_check_title)]
 FilePath = Annotated[str, AfterValidator(_check_file_path), Field(min_length=1)]
 FolderPath = Annotated[str, AfterValidator(_check_path), Field(min_length=1)]
 Intervals = Annotated[tuple[IntervalText, ...], Field(min_length=1), AfterValidator(check_unique)]

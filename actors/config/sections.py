@@ -335,3 +335,10 @@ class LoggingConfig(Section):
 
     steps: bool = Field(default=True, description="Two lines for every step of the clock.")
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    file_mb: int = Field(default=64, ge=1, le=4096, description="How long a log file may become, in MiB.")
+    keep: int = Field(
+        default=15,
+        ge=1,
+        le=10_000,
+        description="How many full files of each log are kept besides the newest.",
+    )

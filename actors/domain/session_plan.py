@@ -292,6 +292,10 @@ class SessionPlan(PlanPart, frozen=True, dict=True):
     trading: Trading
     log_steps: bool = True
     log_level: Level = "INFO"
+    log_file_bytes: int = 64 * 2**20
+    """How long a log file may become."""
+    log_keep: int = 15
+    """How many full files of each log are kept besides the newest."""
     indicator_tables: bool = False
     """Whether analysis engines write down what their indicators gave."""
     before: Session | None = None

@@ -1,7 +1,7 @@
 """The log files of an actor, `<actor>.log` for eyes and `<actor>.jsonl` for programs, and their reader.
 
 A file that would pass its limit is renamed: the oldest part is `<actor>.1.log`, the next `<actor>.2.log`, and
-so on; the newest is always `<actor>.log`. Nothing is deleted.
+so on; the newest is always `<actor>.log`. Of the renamed ones only the last few are kept.
 """
 
 import os
@@ -12,14 +12,22 @@ from datetime import datetime
 from heapq import merge
 from operator import attrgetter
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-MAX_FILE_BYTES: Final = 64 * 2**20
 CHUNK_BYTES: Final = 2**20
 CONTINUATION: Final = "\n    "
 """What stands before the further lines of a message, so that none can pass for a line of its own."""
+
+
+class LogLimits(NamedTuple):
+    """How much of a log there may be."""
+
+    file_bytes: int = 64 * 2**20
+    """How long one file may become."""
+    keep: int = 15
+    """How many full files are kept besides the newest; at least 1, which has the count."""
 
 
 class LogRecord(msgspec.Struct, frozen=True, gc=False):
@@ -43,17 +51,6 @@ _DECODER: Final = msgspec.json.Decoder(LogRecord)
 def wall_stamp(now: datetime) -> str:
     """Write an aware UTC time in ISO 8601, always to the microsecond, so that text sorts as time does."""
     return now.isoformat(timespec="microseconds")
-
-
-def printable(text: str) -> str:
-    """Escape what a terminal might act on; line breaks and tabs stay."""
-    return text if text.isprintable() else "".join(map(_printable_character, text))
-
-
-def _printable_character(character: str) -> str:
-    if character.isprintable() or character in "\n\t":
-        return character
-    return character.encode("unicode_escape").decode("ascii")
 
 
 def text_line(record: LogRecord) -> str:
@@ -107,7 +104,7 @@ class RotatedFiles:
 class LogFile:
     """Append whole lines to one file. A failing write loses lines, counts them, and raises nothing."""
 
-    def __init__(self, files: RotatedFiles, limit_bytes: int) -> None:
+    def __init__(self, files: RotatedFiles, limits: LogLimits) -> None:
         """Open the newest part.
 
         Raises OSError where it cannot be.
@@ -115,7 +112,7 @@ class LogFile:
         self.lost = 0
         self.reason = ""
         self._files = files
-        self._limit_bytes = limit_bytes
+        self._limits = limits
         self._fd = -1
         self._size = 0
         self._open()
@@ -143,16 +140,19 @@ class LogFile:
             self._append(b"\n")
 
     def _make_room(self, size: int) -> None:
-        if self._fd >= 0 and self._size and self._size + size > self._limit_bytes:
+        if self._fd >= 0 and self._size and self._size + size > self._limits.file_bytes:
             self._rotate()
         if self._fd < 0:
             self._open()
 
     def _rotate(self) -> None:
-        number = max(self._files.numbers(), default=0) + 1
+        numbers = self._files.numbers()
+        number = max(numbers, default=0) + 1
         with suppress(OSError):
             self._files.current.rename(self._files.part(number))
             self.close()
+            for old in [*numbers, number][: -self._limits.keep]:
+                self._files.part(old).unlink()
 
     def _append(self, lines: bytes) -> None:
         rest = memoryview(lines)
@@ -173,8 +173,10 @@ class LogCursor:
         """Stand before the oldest part."""
         self.damaged = 0
         """Whole lines that are no record, as a crash may leave them."""
+        self.missed = 0
+        """Full files that were deleted before they were read."""
         self._files = RotatedFiles(folder, actor, "jsonl")
-        self._number = min(self._files.numbers(), default=1)
+        self._number = 1
         self._fd = -1
         self._offset = 0
 
@@ -182,7 +184,7 @@ class LogCursor:
         """Yield what has come since the last call."""
         while self._fd >= 0 or self._open():
             yield from self._records()
-            if not self._files.part(self._number).exists():
+            if self._number > max(self._files.numbers(), default=0):
                 return
             yield from self._records()
             self.close()
@@ -196,12 +198,16 @@ class LogCursor:
             self._fd = -1
 
     def _open(self) -> bool:
-        """Open the newest part first: if the wanted one is not complete after that, this is it."""
+        """Open the newest part first: if no wanted one is complete after that, this is it."""
         self._fd = _open_if_there(self._files.current)
-        part = _open_if_there(self._files.part(self._number))
-        if part >= 0:
-            self.close()
-            self._fd = part
+        for number in self._files.numbers():
+            part = _open_if_there(self._files.part(number)) if number >= self._number else -1
+            if part >= 0:
+                self.close()
+                self._fd = part
+                self.missed += number - self._number
+                self._number = number
+                break
         return self._fd >= 0
 
     def _records(self) -> Iterator[LogRecord]:
@@ -256,6 +262,11 @@ class LogFolder:
     def damaged(self) -> int:
         """Count the whole lines that were no record."""
         return sum(cursor.damaged for cursor in self._cursors.values())
+
+    @property
+    def missed(self) -> int:
+        """Count the full files that were deleted before they were read."""
+        return sum(cursor.missed for cursor in self._cursors.values())
 
     def close(self) -> None:
         """Close all files."""

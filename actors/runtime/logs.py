@@ -8,6 +8,7 @@ import faulthandler
 import io
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -18,15 +19,15 @@ from typing import TYPE_CHECKING, Final, Self
 from loguru import logger
 
 from actors.domain.local_time import local_stamp
+from actors.domain.printing import printable
 from actors.runtime.clock import now_utc
 from actors.runtime.log_files import (
-    MAX_FILE_BYTES,
     LogFile,
+    LogLimits,
     LogRecord,
     RotatedFiles,
     encode_jsonl,
     encode_text,
-    printable,
     wall_stamp,
 )
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     import loguru
 
 LEVEL_NUMBERS: Final[dict[str, int]] = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
+STACK_SIGNAL: Final = signal.SIGUSR1
+"""Has a process write the stacks of all its threads to its captured output, and go on."""
+USUAL_LIMITS: Final = LogLimits()
 _STDERR_SINK: Final = 0
 """The sink that loguru opens by itself."""
 
@@ -46,7 +50,7 @@ class ActorLog:
     """
 
     def __init__(
-        self, folder: Path, actor: str, level: str, timezone: str, limit_bytes: int = MAX_FILE_BYTES
+        self, folder: Path, actor: str, level: str, timezone: str, limits: LogLimits = USUAL_LIMITS
     ) -> None:
         """Open the files; simulated time is written in `timezone`.
 
@@ -57,8 +61,8 @@ class ActorLog:
         self._threshold = LEVEL_NUMBERS[level]
         self._timezone = timezone
         self._files = (
-            (LogFile(RotatedFiles(folder, actor, "log"), limit_bytes), encode_text),
-            (LogFile(RotatedFiles(folder, actor, "jsonl"), limit_bytes), encode_jsonl),
+            (LogFile(RotatedFiles(folder, actor, "log"), limits), encode_text),
+            (LogFile(RotatedFiles(folder, actor, "jsonl"), limits), encode_jsonl),
         )
         self._logger = logger.bind(log=self)
         self._sink = logger.add(
@@ -194,8 +198,29 @@ class _OpenLogs:
 _SHARED: Final = _OpenLogs()
 
 
-def capture_output(path: Path) -> None:
-    """Send this process's standard output and error, what C code writes and crashes included, to a file."""
+class CapturedOutput:
+    """A file for this process's standard output and error, what C code writes and crashes included."""
+
+    def __init__(self, path: Path, limit_bytes: int = USUAL_LIMITS.file_bytes) -> None:
+        """Send both there from now on, and have the stacks of all threads written there on `STACK_SIGNAL`."""
+        self._path = path
+        self._limit_bytes = limit_bytes
+        _redirect_to(path)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(line_buffering=True, errors="backslashreplace")
+        faulthandler.enable()
+        faulthandler.register(STACK_SIGNAL, all_threads=True)
+
+    def keep_short(self) -> None:
+        """Begin a new file if this one has passed its limit; only the last full one is kept."""
+        with suppress(OSError):
+            if os.fstat(1).st_size > self._limit_bytes:
+                self._path.replace(self._path.with_name(f"{self._path.stem}.1{self._path.suffix}"))
+                _redirect_to(self._path)
+
+
+def _redirect_to(path: Path) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
@@ -203,7 +228,3 @@ def capture_output(path: Path) -> None:
     os.dup2(fd, 2)
     if fd > 2:  # noqa: PLR2004 - it is one of the two where they were closed before
         os.close(fd)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(line_buffering=True, errors="backslashreplace")
-    faulthandler.enable()

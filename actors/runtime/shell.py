@@ -21,7 +21,7 @@ from actors.domain.sealing import Streams
 from actors.runtime import clock
 from actors.runtime.framing import Journal, keep
 from actors.runtime.journal_files import JournalReader, JournalWriteError
-from actors.runtime.logs import ActorLog
+from actors.runtime.logs import ActorLog, CapturedOutput
 from actors.runtime.transport import Arrival, Link, PeerStalled, Rejected, Subscription, SupervisorGone
 from actors.runtime.vitals import Vitals
 from protocol import topics
@@ -92,6 +92,7 @@ class Surroundings:
     base: Streams
     """The ids of the base streams."""
     greeting_s: float = GREETING_S
+    output: CapturedOutput | None = None
 
 
 class Shell:
@@ -269,6 +270,8 @@ class Shell:
     def _beat(self) -> None:
         self._next_beat_ns = clock.monotonic_ns() + round(self._around.heartbeat_s * 1e9)
         vitals = self._vitals
+        if self._around.output is not None:
+            self._around.output.keep_short()
         self._tell(
             Heartbeat(
                 actor=self._role.name,

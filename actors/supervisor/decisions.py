@@ -10,10 +10,12 @@
 4. An interrupt drains: the coordinator ends the run between two windows. A second one kills.
 5. Nobody is told to stop before the coordinator has given its verdict, and exit 0 before that is a failure.
    Once it is given everything is on the disk, so that nobody's death matters any more.
-6. Every wait has a deadline: joining, draining, stopping, and each actor's silence. Time in which the
-   supervisor itself did not run, stopped by Ctrl-Z or by a terminal that takes no more, counts for nobody.
+6. Every wait has a deadline: joining, draining, stopping, killing, and each actor's silence. Time in which
+   the supervisor itself did not run, stopped by Ctrl-Z or a terminal that takes no more, counts for nobody.
 7. What a client asks of the clock is the coordinator's to judge, and only while the run goes on; to stop is
    an interrupt. How the clock is to go is remembered, for a coordinator that starts again.
+8. Whom a deadline is about to blame is asked for its stack shortly before. A process that even a kill does
+   not end is named and left behind.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +30,7 @@ from actors.supervisor.events import (
     Complained,
     Concluded,
     Event,
+    Examined,
     Exited,
     Greeted,
     Interrupted,
@@ -44,6 +47,7 @@ from actors.supervisor.run_state import (
     ANALYSIS,
     COORDINATOR,
     NO_RESTARTS,
+    OPEN,
     Decision,
     Stage,
     State,
@@ -53,19 +57,14 @@ from actors.supervisor.run_state import (
     step,
     with_actor,
 )
+from actors.supervisor.silence import ask_for_stacks, excuse, find_silent
 from actors.supervisor.wanted import SUPERVISOR, Wanted
 from protocol.lifecycle import ActorEvent, ActorState
 from protocol.messages import Answer, Connect, Drop, Steer, Stop
 
 DRAIN_S: Final = 30.0
 STOP_S: Final = 10.0
-BUSY_FACTOR: Final = 10
-"""A silent actor that uses its processor is busy, not stalled; it may be silent this much longer."""
-_OPEN: Final = (Stage.STARTING, Stage.RUNNING, Stage.DRAINING)
-_SPEAKING: Final = (ActorState.GREETED, ActorState.RUNNING)
-"""Those of whom heartbeats come."""
-ABSENT_S: Final = 5.0
-"""Ticks come a few times a second; between two that are further apart the supervisor did not run."""
+KILL_S: Final = 10.0
 MAX_ASKED: Final = 100
 """How many orders may wait for the coordinator's answer."""
 
@@ -102,7 +101,7 @@ def _on_greeted(state: State, event: Greeted) -> Decision:
     state = step(state, event.actor, ActorEvent.HELLO)
     state = with_actor(state, event.actor, pid=event.pid, seen_ns=state.now_ns)
     coordinator = state.actors[COORDINATOR]
-    if coordinator.state not in (ActorState.GREETED, ActorState.RUNNING) or state.stage not in _OPEN:
+    if coordinator.state not in (ActorState.GREETED, ActorState.RUNNING) or state.stage not in OPEN:
         return state, []
     greeted = (name for name, actor in state.actors.items() if actor.state is ActorState.GREETED)
     told = greeted if event.actor == COORDINATOR else (event.actor,)
@@ -133,7 +132,7 @@ def _missing(state: State) -> list[str]:
 
 
 def _on_seen(state: State, event: Seen) -> Decision:
-    return with_actor(state, event.actor, seen_ns=state.now_ns, busy_ns=state.now_ns), []
+    return with_actor(state, event.actor, seen_ns=state.now_ns, busy_ns=state.now_ns, finding=""), []
 
 
 def _on_concluded(state: State, event: Concluded) -> Decision:
@@ -251,27 +250,35 @@ def steering_again(state: State) -> list[Action]:
     return [Tell(COORDINATOR, steer) for steer in state.wanted.again()]
 
 
+def _on_examined(state: State, event: Examined) -> Decision:
+    return with_actor(state, event.actor, finding=event.finding), []
+
+
 def _on_ticked(state: State, event: Ticked) -> Decision:
-    state = _excuse(state, event.now_ns - state.now_ns)
+    state = excuse(state, event.now_ns - state.now_ns)
     state = replace(state, now_ns=event.now_ns)
     for name, cpu_ns in event.cpu_ns.items():
         if cpu_ns > state.actors[name].cpu_ns:
             state = with_actor(state, name, cpu_ns=cpu_ns, busy_ns=event.now_ns)
+    if state.stage is Stage.KILLING:
+        return (_abandon(state), []) if event.now_ns > state.deadline_ns else (state, [])
     state, started = start_due(state)
+    state, dumps = ask_for_stacks(state, _missing(state))
+    if dumps:
+        return state, [*started, *dumps]
     overdue = event.now_ns > state.deadline_ns
     state, actions = _on_time_up(state) if overdue else _look_for_silence(state)
     return state, [*started, *actions]
 
 
-def _excuse(state: State, passed_ns: int) -> State:
-    """Count nobody's silence, and no deadline, while the supervisor was absent."""
-    if passed_ns <= ns(ABSENT_S):
-        return state
-    actors = {
-        name: replace(actor, seen_ns=actor.seen_ns + passed_ns, busy_ns=actor.busy_ns + passed_ns)
-        for name, actor in state.actors.items()
-    }
-    return replace(state, actors=actors, deadline_ns=state.deadline_ns + passed_ns)
+def _abandon(state: State) -> State:
+    """End without those that cannot be killed, and name them."""
+    left = ", ".join(f"{name} (pid {state.actors[name].pid or 'unknown'})" for name in alive(state))
+    held = "it" if len(state.actors) == len(state.gone) + 1 else "them"
+    what = f"{left} did not end within {KILL_S:g} s of being killed: the kernel holds {held}"
+    known = state.trouble or Trouble(None, state.exit_code or ExitCode.ACTOR_FAILED, "")
+    reason = f"{known.reason}; {what}" if known.reason else what
+    return replace(state, stage=Stage.OVER, trouble=replace(known, reason=reason))
 
 
 def _on_time_up(state: State) -> Decision:
@@ -299,18 +306,13 @@ def _on_nobody_joined(state: State) -> Decision:
 
 
 def _look_for_silence(state: State) -> Decision:
-    """Find who has been silent for too long."""
-    for name, actor in state.actors.items():
-        if state.stage not in _OPEN or name in state.lost or actor.state not in _SPEAKING:
-            continue
-        silent_s = (state.now_ns - actor.seen_ns) / 1e9
-        idle_s = (state.now_ns - actor.busy_ns) / 1e9
-        if silent_s > state.stall_s and idle_s > state.stall_s:
-            return _in_need(state, name, f"{name} is stalled: no heartbeat for {silent_s:.1f} s")
-        if silent_s > BUSY_FACTOR * state.stall_s:
-            reason = f"{name} is busy with one window: no heartbeat for {silent_s:.1f} s"
-            return _in_trouble(state, Trouble(name, ExitCode.ACTOR_FAILED, reason))
-    return state, []
+    """Replace who has been silent for too long; one that is only busy would be so again."""
+    found = find_silent(state)
+    if found is None:
+        return state, []
+    if found.is_stalled:
+        return _in_need(state, found.actor, found.reason)
+    return _in_trouble(state, Trouble(found.actor, ExitCode.ACTOR_FAILED, found.reason))
 
 
 def _in_trouble(state: State, trouble: Trouble) -> Decision:
@@ -327,7 +329,7 @@ def _is_dispensable(state: State, name: str) -> bool:
     """Whether the run can go on without an actor: a strategy's engine beside another one."""
     engines = [other for other, actor in state.actors.items() if actor.role == ANALYSIS]
     others = [other for other in engines if other != name and other not in state.lost]
-    in_time = state.stage in _OPEN and state.restarts.policy.get(ANALYSIS) != "fail"
+    in_time = state.stage in OPEN and state.restarts.policy.get(ANALYSIS) != "fail"
     return in_time and name in engines and state.actors[name].joined and bool(others)
 
 
@@ -352,7 +354,9 @@ def _kill_all(state: State) -> Decision:
     for name in left:
         event = ActorEvent.SILENT if _is_blamed(state, name) else ActorEvent.STOP_SENT
         state = step(state, name, event)
-    return replace(state, stage=Stage.KILLING), [Kill(name) for name in left]
+    if state.stage is not Stage.KILLING:
+        state = replace(state, stage=Stage.KILLING, deadline_ns=state.now_ns + ns(KILL_S))
+    return state, [Kill(name) for name in left]
 
 
 def _is_blamed(state: State, name: str) -> bool:
@@ -385,6 +389,7 @@ _RULES: Final[Mapping[type[Any], Callable[[State, Any], Decision]]] = {
     Seen: _on_seen,
     Concluded: _on_concluded,
     Complained: _on_complained,
+    Examined: _on_examined,
     Exited: _on_exited,
     Interrupted: _on_interrupted,
     Ticked: _on_ticked,

@@ -39,6 +39,13 @@ class Complained(NamedTuple):
     reason: str
 
 
+class Examined(NamedTuple):
+    """What an actor's process was doing when it was asked for its stack; empty where nothing is known."""
+
+    actor: str
+    finding: str
+
+
 class Exited(NamedTuple):
     """An actor's process has ended; a negative code is a signal."""
 
@@ -69,7 +76,19 @@ class Answered(NamedTuple):
     answer: Answer
 
 
-Event = Greeted | Joined | Seen | Concluded | Complained | Exited | Interrupted | Ticked | Steered | Answered
+Event = (
+    Greeted
+    | Joined
+    | Seen
+    | Concluded
+    | Complained
+    | Examined
+    | Exited
+    | Interrupted
+    | Ticked
+    | Steered
+    | Answered
+)
 
 
 class Tell(NamedTuple):
@@ -96,6 +115,12 @@ class Start(NamedTuple):
     """For a coordinator that was steered: whether it waits until it is told again how to go."""
 
 
+class Dump(NamedTuple):
+    """Have an actor's process write down where it is, and find out whether it can."""
+
+    actor: str
+
+
 class Note(NamedTuple):
     """Write a line to the supervisor's log."""
 
@@ -103,4 +128,4 @@ class Note(NamedTuple):
     text: str
 
 
-Action = Tell | Kill | Start | Note
+Action = Tell | Kill | Start | Dump | Note

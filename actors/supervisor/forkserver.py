@@ -13,6 +13,7 @@ from multiprocessing import forkserver, resource_tracker
 from typing import Final
 
 from actors.domain.errors import ConfigError, Problem
+from actors.supervisor.open_files import require_open_files
 
 PRELOAD: Final = ["actors.assembly.child"]
 BLAS_THREADS: Final = "OPENBLAS_NUM_THREADS"
@@ -23,8 +24,9 @@ INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)
 def start_forkserver() -> None:
     """Start it, unless it runs already; numpy gets no threads, which nothing here needs, and is there sooner.
 
-    Raises ConfigError where there is no place for its socket.
+    Raises ConfigError where there is no place for its socket, or too few files can be opened.
     """
+    require_open_files(actors=0)
     os.environ.setdefault(BLAS_THREADS, "1")
     multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOAD)
     try:

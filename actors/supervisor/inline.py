@@ -21,6 +21,7 @@ from actors.domain.session_plan import SessionPlan
 from actors.runtime import clock
 from actors.runtime.framing import Framing, keep
 from actors.runtime.journal_files import JournalWriteError, JournalWriter
+from actors.runtime.log_files import LogLimits
 from actors.runtime.logs import ActorLog
 from actors.runtime.strategy_loading import StrategyLoadError
 from actors.runtime.vitals import Vitals
@@ -97,7 +98,8 @@ class InlinePipeline:
 
     def _build(self, stack: ExitStack) -> None:
         for name, role in actor_roles(self._plan).items():
-            log = ActorLog(self._places.logs, name, self._plan.log_level, self._plan.timezone)
+            limits = LogLimits(self._plan.log_file_bytes, self._plan.log_keep)
+            log = ActorLog(self._places.logs, name, self._plan.log_level, self._plan.timezone, limits)
             self._logs[name] = stack.enter_context(log)
             self._acting = name
             built = self._coordinator if name == COORDINATOR else self._build_role(name, role)

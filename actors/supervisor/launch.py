@@ -11,6 +11,7 @@ from typing import Final, TextIO
 
 import msgspec
 
+from actors.assembly.places import actor_roles
 from actors.config import SessionConfig, load_config
 from actors.domain.errors import ConfigError, Problem
 from actors.domain.exit_codes import ExitCode
@@ -19,6 +20,7 @@ from actors.domain.session_flow import TAG
 from actors.domain.session_plan import SessionPlan
 from actors.runtime import clock
 from actors.runtime.calendars import Calendars
+from actors.runtime.log_files import LogLimits
 from actors.runtime.logs import ActorLog
 from actors.runtime.store import Catalog, remove_partials
 from actors.runtime.transport import Endpoints, SocketPathTooLong
@@ -26,6 +28,7 @@ from actors.supervisor.console import QuietScreen, Screen, open_console, print_p
 from actors.supervisor.control_file import control_file
 from actors.supervisor.inline import InlinePipeline
 from actors.supervisor.interrupts import Interrupts
+from actors.supervisor.open_files import require_open_files
 from actors.supervisor.pipeline import Pipeline
 from actors.supervisor.planner import make_plan, portable
 from actors.supervisor.post_mortem import examine
@@ -72,6 +75,7 @@ def launch(config_path: Path, overrides: Overrides, options: LaunchOptions) -> E
         plan = make_plan(config, Catalog(config.catalog_path), Calendars(), config_path)
         flow = msgspec.structs.replace(plan.flow, paused=options.paused)
         plan = msgspec.structs.replace(plan, flow=flow)
+        require_open_files(len(actor_roles(plan)))
         with Interrupts() as interrupts:
             folder = _make_folder(options, config)
             try:
@@ -117,8 +121,10 @@ class _Launch:
         self._status_s = 0.0
 
     def run(self, config: SessionConfig, interrupts: Interrupts) -> ExitCode:
+        plan = self._plan
+        limits = LogLimits(plan.log_file_bytes, plan.log_keep)
         with (
-            ActorLog(self._places.logs, "supervisor", self._plan.log_level, self._plan.timezone) as log,
+            ActorLog(self._places.logs, "supervisor", plan.log_level, plan.timezone, limits) as log,
             ExitStack() as stack,
         ):
             self._log_start(log)

@@ -14,8 +14,9 @@ from actors.runtime.framing import Framing
 from actors.runtime.logs import ActorLog
 from actors.runtime.transport import CLIENT_PREFIX, Endpoints, Rejected, SupervisorLink
 from actors.supervisor import decisions, events
-from actors.supervisor.events import Event, Kill, Note, Start, Tell
+from actors.supervisor.events import Dump, Event, Kill, Note, Start, Tell
 from actors.supervisor.interrupts import Interrupts
+from actors.supervisor.post_mortem import stack_of
 from actors.supervisor.processes import Processes
 from actors.supervisor.run_state import Stage
 from actors.supervisor.status import RunState, RunStatus
@@ -63,10 +64,12 @@ class Pipeline:
             self._roles, now_ns, flow.stall_s, flow.restarts, epoch=epoch, paused=flow.paused
         )
         self._next_tick_ns = now_ns
+        self._asked: set[str] = set()
         self._hands: dict[type[Any], Callable[[Any], None]] = {
             Tell: self._tell,
             Kill: self._kill,
             Start: self._start,
+            Dump: self._dump,
             Note: self._note,
         }
 
@@ -88,6 +91,8 @@ class Pipeline:
         """Close the socket; an actor that is left, because `run` never came to its end, is killed."""
         for name in decisions.alive(self._state):
             self._processes.kill(name)
+        if self._state.stage is Stage.OVER:
+            self._processes.abandon()
         self._link.close()
 
     def _turn(self) -> None:
@@ -96,6 +101,7 @@ class Pipeline:
             self._apply(events.Interrupted())
         for name, code, descriptor in self._processes.reap():
             self._link.unwatch(descriptor)
+            self._log_stack(name)
             self._apply(events.Exited(name, code))
         self._tick()
 
@@ -181,6 +187,15 @@ class Pipeline:
 
     def _kill(self, action: Kill) -> None:
         self._processes.kill(action.actor)
+
+    def _dump(self, action: Dump) -> None:
+        self._asked.add(action.actor)
+        self._apply(events.Examined(action.actor, self._processes.dump(action.actor)))
+
+    def _log_stack(self, actor: str) -> None:
+        """Write down where an actor was that has ended after it was asked."""
+        if actor in self._asked and (stack := stack_of(self._places, actor)):
+            self._log.write("WARNING", "\n".join((f"Where {actor} was:", *stack)))
 
     def _note(self, action: Note) -> None:
         self._log.write(action.level, action.text)

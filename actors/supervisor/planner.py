@@ -128,6 +128,8 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
         trading=trading(config),
         log_steps=config.logging.steps,
         log_level=config.logging.level,
+        log_file_bytes=config.logging.file_mb * 2**20,
+        log_keep=config.logging.keep,
         before=before,
         historical=historical,
         indicator_tables=config.session_data_config.indicators.tables,

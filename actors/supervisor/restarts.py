@@ -10,13 +10,12 @@ from dataclasses import replace
 from typing import Final
 
 from actors.supervisor.events import Action, Kill, Note, Start
-from actors.supervisor.run_state import COORDINATOR, Decision, Stage, State, ns, step, with_actor
+from actors.supervisor.run_state import COORDINATOR, OPEN, Decision, Stage, State, ns, step, with_actor
 from protocol.lifecycle import ActorEvent, ActorState
 
 MAX_BACKOFF_S: Final = 5.0
 JOIN_S: Final = 60.0
 """How long actors that were started may take to join."""
-_IN_TIME: Final = (Stage.STARTING, Stage.RUNNING, Stage.DRAINING)
 
 
 def may_restart(state: State, name: str) -> bool:
@@ -24,7 +23,7 @@ def may_restart(state: State, name: str) -> bool:
     actor = state.actors[name]
     policy = state.restarts.policy.get(actor.role, "restart")
     recent = len(_recent_ends(state, name))
-    return state.stage in _IN_TIME and policy == "restart" and recent < state.restarts.limit
+    return state.stage in OPEN and policy == "restart" and recent < state.restarts.limit
 
 
 def used_up(state: State, name: str) -> str:

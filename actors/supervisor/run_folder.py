@@ -23,7 +23,7 @@ from actors.runtime.locks import is_held, take_lock
 from protocol.version import PROTOCOL_VERSION
 
 SOCKETS_PREFIX: Final = "sessionflow-"
-STALE_S: Final = 60.0
+UNLOCKED_PREFIX: Final = "sessionflow."
 PACKAGES: Final = (
     "sessionflow",
     "exchange_calendars",
@@ -57,8 +57,7 @@ class RunFolder:
                 "choose a folder that you may write to with --runs DIR"
             ) from error
         try:
-            sockets = Path(tempfile.mkdtemp(prefix=SOCKETS_PREFIX))
-            self._sockets_lock = take_lock(sockets / "lock")
+            sockets, self._sockets_lock = _new_sockets()
         except OSError as error:
             os.close(self._lock)
             shutil.rmtree(folder, ignore_errors=True)
@@ -154,15 +153,25 @@ def environment() -> Mapping[str, Any]:
 
 
 def remove_stale_sockets() -> None:
-    """Remove socket folders of runs whose supervisor was killed: old enough, ours, and no longer locked."""
+    """Remove socket folders of runs whose supervisor was killed: ours, and no longer locked."""
     for folder in Path(tempfile.gettempdir()).glob(f"{SOCKETS_PREFIX}*"):
         try:
-            status = folder.lstat()
-            old = clock.now_utc().timestamp() - status.st_mtime > STALE_S
-            if old and status.st_uid == os.getuid() and not is_held(folder / "lock"):
+            if folder.lstat().st_uid == os.getuid() and not is_held(folder / "lock"):
                 shutil.rmtree(folder, ignore_errors=True)
         except OSError:
             continue
+
+
+def _new_sockets() -> tuple[Path, int]:
+    """Make a folder for sockets and lock it; it gets its name, by which others find it, when it is locked."""
+    unlocked = Path(tempfile.mkdtemp(prefix=UNLOCKED_PREFIX))
+    try:
+        lock = take_lock(unlocked / "lock")
+        sockets = unlocked.with_name(SOCKETS_PREFIX + unlocked.name.removeprefix(UNLOCKED_PREFIX))
+        return unlocked.rename(sockets), lock
+    except OSError:
+        shutil.rmtree(unlocked, ignore_errors=True)
+        raise
 
 
 def _new_folder(runs: Path, session_name: str) -> Path:

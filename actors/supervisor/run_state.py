@@ -41,6 +41,10 @@ class Watched:
     cpu_ns: int = 0
     joined: bool = False
     """Whether it has joined the pipeline, now or before."""
+    dumped_ns: int = 0
+    """When it was last asked for its stack."""
+    finding: str = ""
+    """What its process was doing then, where the system knows."""
     epoch: int = 0
     """Of its process."""
     ends_ns: tuple[int, ...] = ()
@@ -101,6 +105,8 @@ class State:
         return ExitCode.ACTOR_FAILED if self.lost or has_failures(self.finished) else ExitCode.DONE
 
 
+OPEN: Final = (Stage.STARTING, Stage.RUNNING, Stage.DRAINING)
+"""The stages in which the run has still to come to its end."""
 Decision = tuple[State, list[Action]]
 
 

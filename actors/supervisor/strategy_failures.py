@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from actors.assembly.places import RunPlaces
 from actors.domain.intervals import NS_PER_S
 from actors.domain.session_plan import SessionPlan
-from actors.supervisor.post_mortem import log_tail
+from actors.supervisor.post_mortem import log_tail, stack_of
 from actors.supervisor.summary import Failure
 from protocol.messages import Finished
 
@@ -43,6 +43,7 @@ def describe(plan: SessionPlan, places: RunPlaces, failed: Sequence[FailedStrate
         actor=first.actor,
         reason=f"{when}; {others}: {'; '.join(each.reason for each in failed)}",
         log_tail=log_tail(places, first.actor),
+        stack=stack_of(places, first.actor),
         step=None if first.step_ns is None else _local(first.step_ns, zone).isoformat(),
         advice=f"See {logs} in the run folder; everything else in it is complete. Mend the cause and launch "
         "again.",

@@ -38,6 +38,8 @@ class Failure:
     reason: str
     log_tail: tuple[str, ...] = ()
     """The actor's last log lines."""
+    stack: tuple[str, ...] = ()
+    """Where it was, where it was asked, innermost frame first."""
     step: str | None = None
     """The simulated time it had reached, exchange-local."""
     advice: str | None = None
@@ -230,4 +232,5 @@ def _failure(failure: Failure | None) -> Json | None:
         "reason": failure.reason,
         "advice": failure.advice,
         "log_tail": list(failure.log_tail),
+        "stack": list(failure.stack),
     }

@@ -11,6 +11,8 @@ import msgspec
 from actors.domain.exit_codes import ExitCode
 from actors.results import Run
 
+LONGEST_S: Final = 86_400.0
+"""How long one run of a check may take."""
 PROGRAM: Final = "actors.supervisor.watched_process"
 
 
@@ -48,14 +50,20 @@ def start(order: WatchedRun) -> Run:
     """
     command = [sys.executable, "-P", "-m", PROGRAM, msgspec.json.encode(order).decode()]
     path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
-    ended = subprocess.run(  # noqa: S603  this very program
-        command,
-        env={**os.environ, "PYTHONPATH": path},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        check=False,
-    )
+    try:
+        ended = subprocess.run(  # noqa: S603  this very program
+            command,
+            env={**os.environ, "PYTHONPATH": path},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=LONGEST_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RunFailed(
+            f"a run of the check took longer than {LONGEST_S:g} s", ExitCode.ACTOR_FAILED
+        ) from error
     if ended.returncode == ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     if ended.returncode != ExitCode.DONE:

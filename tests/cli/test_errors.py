@@ -17,6 +17,11 @@ class BarsLost(DataError):
         (ConfigError(None, (Problem("mode", "is wrong"),)), ExitCode.CONFIGURATION, "mode: is wrong"),
         (DataError("data/x.parquet: is damaged"), ExitCode.DATA_MISSING, "data/x.parquet: is damaged"),
         (BarsLost("no bars"), ExitCode.DATA_MISSING, "no bars"),
+        (
+            DataError("\x1b]0;mine\x07a\u202eb\n\tc"),
+            ExitCode.DATA_MISSING,
+            "\\x1b]0;mine\\x07a\\u202eb\n\tc",
+        ),
         (KeyboardInterrupt(), ExitCode.INTERRUPTED, "interrupted"),
     ],
 )

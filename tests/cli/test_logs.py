@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from actors.cli.logs import follow_records, logs
 from actors.cli.options import find_run
-from actors.runtime.log_files import LogFolder
+from actors.runtime.log_files import LogFolder, LogLimits
 from actors.runtime.logs import ActorLog
 from actors.supervisor.status import RunState, RunStatus
 
@@ -19,9 +19,10 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "logs.py"
 WRITER = """
 import sys
 from pathlib import Path
+from actors.runtime.log_files import LogLimits
 from actors.runtime.logs import ActorLog
 run = Path(sys.argv[1])
-with ActorLog(run / "logs", "loader", "INFO", "UTC", limit_bytes=400) as log:
+with ActorLog(run / "logs", "loader", "INFO", "UTC", LogLimits(400, keep=1000)) as log:
     for number, word in enumerate(sys.stdin):
         log.write("INFO", word.strip())
         print(number, flush=True)
@@ -235,3 +236,22 @@ def test_the_script_is_the_same_command(run: Path) -> None:
         check=True,
     )
     assert "PHASE_3.2.ERROR: disk\n    failed\n" in done.stdout
+
+
+def test_what_was_deleted_before_it_could_be_shown_is_said(run: Path) -> None:
+    with ActorLog(run / "logs", "loader", "INFO", "UTC", LogLimits(300, keep=1)) as log:
+        for number in range(20):
+            log.write("INFO", f"line {number}")
+    result = show(run, "--actor", "loader")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1].endswith("line 19")
+    assert result.stderr.endswith("full files were deleted before (logging.keep).\n")
+
+
+def test_a_log_that_somebody_wrote_into_cannot_move_the_terminal(run: Path) -> None:
+    with (run / "logs" / "loader.jsonl").open("a") as file:
+        file.write('{"t":"2026-01-01T00:00:00.000000+00:00","level":"INFO","actor":"\\u001b[2J","sim":null,')
+        file.write('"message":"\\u001b]0;mine\\u0007"}\n')
+    shown = show(run).stdout
+    assert "\\x1b]0;mine\\x07" in shown
+    assert all(character.isprintable() or character == "\n" for character in shown)

@@ -1,8 +1,12 @@
 """What happens when a process dies or hangs, and when the user has had enough: nothing is left behind."""
 
+import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +15,7 @@ from typing import Final
 import psutil
 import pytest
 
+from actors.runtime.locks import LockHeld, take_lock
 from tests.pipeline.conftest import (
     SLOW,
     Configure,
@@ -42,6 +47,20 @@ class Subject(Strategy):
         if ctx.now > ctx.session.open_ns + 3600 * 10**9:
             open(__file__ + ".fifo").read()
 """
+PARENT: Final = """
+import subprocess
+from pathlib import Path
+
+if IS_ACTOR:
+    pid = subprocess.Popen(["sleep", "600"]).pid
+    partial = Path(__file__).with_suffix(".partial")
+    partial.write_text(str(pid))
+    partial.rename(partial.with_suffix(".pid"))
+
+class Subject(Strategy):
+    pass
+"""
+"""Starts a process and forgets about it."""
 READ_FIFO: Final = """
 if IS_ACTOR is {actor}:
     open(__file__ + ".fifo").read()
@@ -91,6 +110,8 @@ def test_an_actor_that_is_stopped_is_named_as_stalled(
     assert ended.exit_code == 3
     assert ended.summary["failure"]["actor"] == actor
     assert ended.summary["failure"]["reason"].startswith(f"{actor} is stalled: no heartbeat for 1.")
+    assert ended.summary["failure"]["reason"].endswith("its process is stopped (state T)")
+    assert ended.summary["failure"]["stack"] == []
     assert_whole_steps(ended, example)
 
 
@@ -102,6 +123,7 @@ def test_a_strategy_that_waits_for_ever_is_named_as_stalled(
     assert ended.exit_code == 3
     assert ended.summary["failure"]["actor"] == "analysis-blocks"
     assert "stalled" in ended.summary["failure"]["reason"]
+    assert_tells_where(ended, "blocks")
 
 
 def test_a_strategy_that_never_returns_is_given_more_time_and_then_named(
@@ -112,6 +134,60 @@ def test_a_strategy_that_never_returns_is_given_more_time_and_then_named(
     assert ended.exit_code == 3
     assert ended.summary["failure"]["actor"] == "analysis-spins"
     assert "busy with one window" in ended.summary["failure"]["reason"]
+    assert_tells_where(ended, "spins")
+
+
+def assert_tells_where(ended: Ended, strategy: str) -> None:
+    """Make sure that the summary, the screen and the log have the line of the strategy."""
+    stack = ended.summary["failure"]["stack"]
+    assert stack[0].endswith("(most recent call first):")
+    assert f"{strategy}.py" in stack[1]
+    assert stack[1].endswith("in on_bar")
+    assert stack[1][-30:] in ended.stdout
+    told = [
+        text for text in ended.messages("supervisor") if text.startswith(f"Where analysis-{strategy} was:")
+    ]
+    assert len(told) == 1
+    assert stack[1] in told[0]
+
+
+def test_an_actor_that_is_asked_for_its_stack_writes_it_down_and_goes_on(
+    launch: Launcher, configure: Configure, example: Ended
+) -> None:
+    launched = launch(configure({"backtest_config": {"speed_multiplier": 20_000}}))
+    launched.wait_streaming()
+    for actor in ACTORS:
+        os.kill(launched.pid(actor), signal.SIGUSR1)
+    ended = launched.finish()
+    assert ended.exit_code == 0
+    assert ended.summary["digest"] == example.summary["digest"]
+    for actor in ACTORS:
+        assert "most recent call first" in (ended.run_folder / "logs" / f"{actor}.out").read_text()
+
+
+@pytest.mark.parametrize("ending", ["done", "interrupted", "killed"])
+def test_what_a_strategy_has_started_ends_with_its_process(
+    launch: Launcher, configure: Configure, write_strategy: WriteStrategy, tmp_path: Path, ending: str
+) -> None:
+    speed = 100_000 if ending == "done" else 600
+    config = configure(
+        {"backtest_config": {"speed_multiplier": speed}}, strategies(write_strategy("parent", PARENT))
+    )
+    launched = launch(config)
+    found = tmp_path / "parent.pid"
+    child = psutil.Process(int(launched.wait_until("child was started", lambda: read_if_there(found))))
+    if ending != "done":
+        launched.wait_streaming()
+    if ending == "interrupted":
+        launched.interrupt()
+    elif ending == "killed":
+        os.kill(launched.pid("analysis-parent"), signal.SIGKILL)
+    launched.finish()
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def read_if_there(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 def test_an_analysis_engine_that_cannot_be_set_up_ends_the_run_with_the_reason(
@@ -331,3 +407,71 @@ def test_an_interrupt_while_the_run_is_planned_leaves_no_folder(
     assert ended.folder is None
     assert "Traceback" not in ended.stderr
     assert list(launched.sockets.iterdir()) == []
+
+
+def test_two_runs_at_once_of_one_configuration_do_not_meet(
+    launch: Launcher, configure: Configure, example: Ended, tmp_path: Path, short_tmp: Path
+) -> None:
+    config = configure({"backtest_config": {"speed_multiplier": 20_000}})
+    shared = {"TMPDIR": tempfile.mkdtemp(dir=short_tmp, prefix="")}
+    both = [launch(config, "--runs", str(tmp_path / "shared"), env=shared) for _ in range(2)]
+    for launched in both:
+        launched.wait_until("run was there", lambda: len(list((tmp_path / "shared").glob("2*"))) == 2)
+    for launched in both:
+        assert launched.finish().exit_code == 0
+    folders = sorted((tmp_path / "shared").glob("2*"))
+    assert len(folders) == 2
+    for folder in folders:
+        summary = json.loads((folder / "summary.json").read_bytes())
+        assert (summary["run"], summary["digest"]) == (folder.name, example.summary["digest"])
+    assert (tmp_path / "shared" / "latest").resolve() in folders
+    assert list(Path(shared["TMPDIR"]).iterdir()) == []
+
+
+def test_the_folder_of_a_run_is_held_by_its_supervisor_as_long_as_it_runs(
+    launch: Launcher, configure: Configure
+) -> None:
+    launched = launch(configure(SLOW))
+    launched.wait_streaming()
+    lock = launched.runs / "latest" / "lock"
+    with pytest.raises(LockHeld, match=f"process {launched.process.pid} holds it"):
+        take_lock(lock)
+    launched.process.kill()
+    launched.wait_gone()
+    os.close(take_lock(lock))
+
+
+def test_the_sockets_of_a_killed_supervisor_are_gone_with_the_next_launch(
+    launch: Launcher, configure: Configure, short_tmp: Path
+) -> None:
+    shared = {"TMPDIR": tempfile.mkdtemp(dir=short_tmp, prefix="")}
+    killed = launch(configure(SLOW), env=shared)
+    killed.wait_streaming()
+    killed.process.kill()
+    killed.wait_gone()
+    assert list(killed.sockets.glob("sessionflow-*"))
+    assert launch(configure(), env=shared).finish().exit_code == 0
+    assert not list(killed.sockets.glob("sessionflow*"))
+
+
+ABANDONS: Final = """
+import signal
+from actors.supervisor.processes import Processes
+
+processes = Processes()
+child = processes._context.Process(target=signal.pause)
+child.start()
+processes._processes["stuck"] = child
+print(child.pid, flush=True)
+processes.abandon()
+"""
+
+
+def test_a_process_that_no_kill_ends_does_not_keep_the_supervisor_from_ending(tmp_path: Path) -> None:
+    output = tmp_path / "pid"
+    with output.open("w") as file:
+        ended = subprocess.run([sys.executable, "-c", ABANDONS], stdout=file, check=True, timeout=30)
+    assert ended.returncode == 0
+    stuck = psutil.Process(int(output.read_text()))
+    assert stuck.is_running()
+    stuck.kill()

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loguru import logger
 
-from actors.runtime.log_files import LogCursor, LogFolder, LogRecord, printable
-from actors.runtime.logs import ActorLog
+from actors.domain.printing import printable
+from actors.runtime.log_files import LogCursor, LogFolder, LogLimits, LogRecord
+from actors.runtime.logs import STACK_SIGNAL, USUAL_LIMITS, ActorLog
 
 NEW_YORK = "America/New_York"
 STEP = 1_751_463_060_000_000_000
@@ -34,8 +35,8 @@ def file_size_limit(limit_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def open_log(folder: Path, actor: str = "coordinator", **options: int) -> ActorLog:
-    return ActorLog(folder, actor, "INFO", NEW_YORK, **options)
+def open_log(folder: Path, actor: str = "coordinator", limits: LogLimits = USUAL_LIMITS) -> ActorLog:
+    return ActorLog(folder, actor, "INFO", NEW_YORK, limits)
 
 
 def text_of(folder: Path, actor: str = "coordinator") -> list[str]:
@@ -211,7 +212,7 @@ def test_readers_see_every_line_once_and_in_order_across_rotation(
 ) -> None:
     folder = tmp_path_factory.mktemp("logs")
     seen: list[str] = []
-    with open_log(folder, limit_bytes=limit) as log:
+    with open_log(folder, limits=LogLimits(limit, keep=1000)) as log:
         cursor = LogCursor(folder, "coordinator")
         for batch in batches:
             log.write_lines(batch, [STEP] * len(batch))
@@ -223,7 +224,7 @@ def test_readers_see_every_line_once_and_in_order_across_rotation(
 
 
 def test_a_file_at_its_limit_is_numbered_oldest_first_and_none_passes_the_limit(tmp_path: Path) -> None:
-    with open_log(tmp_path, limit_bytes=500) as log:
+    with open_log(tmp_path, limits=LogLimits(500, keep=1000)) as log:
         for number in range(20):
             log.write("INFO", f"line {number}")
     sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
@@ -232,6 +233,48 @@ def test_a_file_at_its_limit_is_numbered_oldest_first_and_none_passes_the_limit(
     assert all(size <= 500 for size in sizes.values())
     assert (tmp_path / "coordinator.1.log").read_text().splitlines()[0].endswith("line 0")
     assert text_of(tmp_path)[-1].endswith("line 19")
+
+
+def test_of_the_full_files_only_the_last_few_are_kept(tmp_path: Path) -> None:
+    with open_log(tmp_path, limits=LogLimits(500, keep=2)) as log:
+        for number in range(100):
+            log.write("INFO", f"line {number}")
+        for suffix in ("log", "jsonl"):
+            parts = sorted(path.name for path in tmp_path.glob(f"*.{suffix}"))
+            assert len(parts) == 3
+            assert f"coordinator.{suffix}" in parts
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 6 * 500
+    cursor = LogCursor(tmp_path, "coordinator")
+    messages = [record.message for record in cursor.read()]
+    assert messages == [f"line {number}" for number in range(100 - len(messages), 100)]
+    assert cursor.missed > 0
+    cursor.close()
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    batches=st.lists(st.tuples(st.integers(1, 8), st.booleans()), max_size=20),
+    limit=st.integers(1, 1000),
+    keep=st.integers(1, 3),
+)
+def test_who_reads_on_while_files_are_deleted_sees_no_line_twice_and_the_last_ones_always(
+    batches: list[tuple[int, bool]], limit: int, keep: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("logs")
+    seen: list[int] = []
+    written = 0
+    with open_log(folder, limits=LogLimits(limit, keep)) as log:
+        cursor = LogCursor(folder, "coordinator")
+        for count, reads in [*batches, (1, True)]:
+            for number in range(written, written + count):
+                log.write("INFO", str(number))
+            written += count
+            if reads:
+                seen += [int(record.message) for record in cursor.read()]
+                assert seen[-1] == written - 1
+        cursor.close()
+    assert seen == sorted(set(seen))
+    assert len(seen) == written or cursor.missed
 
 
 def test_a_log_opened_again_goes_on_behind_a_torn_line(tmp_path: Path) -> None:
@@ -296,9 +339,9 @@ def test_a_crash_in_native_code_leaves_its_words_in_the_out_file(tmp_path: Path)
     path = tmp_path / "loader.out"
     code = (
         "import ctypes, os, resource, sys; from pathlib import Path\n"
-        "from actors.runtime.logs import capture_output\n"
+        "from actors.runtime.logs import CapturedOutput\n"
         "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
-        "capture_output(Path(sys.argv[1]))\n"
+        "CapturedOutput(Path(sys.argv[1]))\n"
         "print('printed \\udcff')\n"
         "os.write(2, b'raw bytes\\n')\n"
         "ctypes.string_at(0)\n"
@@ -308,3 +351,25 @@ def test_a_crash_in_native_code_leaves_its_words_in_the_out_file(tmp_path: Path)
     assert died.stdout == died.stderr == b""
     text = path.read_text()
     assert text.startswith("printed \\udcff\nraw bytes\nFatal Python error: Segmentation fault")
+
+
+def test_what_a_process_prints_is_kept_short_and_a_stack_still_finds_its_way(tmp_path: Path) -> None:
+    path = tmp_path / "loader.out"
+    code = (
+        "import os, sys; from pathlib import Path\n"
+        "from actors.runtime.logs import CapturedOutput\n"
+        "output = CapturedOutput(Path(sys.argv[1]), limit_bytes=1000)\n"
+        "for number in range(100):\n"
+        "    print(number, 'x' * 100)\n"
+        "    output.keep_short()\n"
+        f"os.kill(os.getpid(), {int(STACK_SIGNAL)})\n"
+        "print('and on')\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(path)], check=True, capture_output=True)
+    assert ended.stdout == ended.stderr == b""
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["loader.1.out", "loader.out"]
+    assert (tmp_path / "loader.1.out").stat().st_size <= 1200
+    *_, header, frame, last = path.read_text().splitlines()
+    assert header.endswith("(most recent call first):")
+    assert frame.endswith("in <module>")
+    assert last == "and on"

@@ -12,7 +12,9 @@ from actors.supervisor.decisions import (
     ABSENT_S,
     BUSY_FACTOR,
     DRAIN_S,
+    DUMP_S,
     JOIN_S,
+    KILL_S,
     STOP_S,
     Stage,
     State,
@@ -25,7 +27,9 @@ from actors.supervisor.events import (
     Action,
     Complained,
     Concluded,
+    Dump,
     Event,
+    Examined,
     Exited,
     Greeted,
     Interrupted,
@@ -247,7 +251,8 @@ def test_an_interrupt_before_all_have_joined_kills_and_is_no_failure() -> None:
 
 def late(state: State, limit_s: float, seen: Iterable[str] = ACTORS) -> State:
     just, actions = after(state, ticks(state, limit_s, seen=seen))
-    assert (just.stage, actions) == (state.stage, [])
+    assert just.stage is state.stage
+    assert all(isinstance(action, Dump) for action in actions)
     return after(just, ticks(just, 1, seen=seen))[0]
 
 
@@ -280,7 +285,7 @@ def test_a_busy_actor_may_be_silent_for_longer_but_not_for_ever() -> None:
     others = ("coordinator", "analysis-a")
     limit_s = BUSY_FACTOR * STALL_S
     just, actions = after(RUNNING, ticks(RUNNING, limit_s, cpu_of="loader", seen=others))
-    assert (just.stage, actions) == (Stage.RUNNING, [])
+    assert (just.stage, actions) == (Stage.RUNNING, [Dump("loader")])
     after_it = Ticked(just.now_ns + 1_000_000_000, {"loader": 1 << 40})
     state, _ = after(just, [*(Seen(name) for name in others), after_it])
     assert state.trouble is not None
@@ -294,7 +299,59 @@ def test_time_in_which_the_supervisor_did_not_run_counts_for_nobody(state: State
     within = round(ABSENT_S)
     assert after(back, ticks(back, within, seen=ACTORS))[0].stage is state.stage
     if state.stage is not Stage.RUNNING:
-        assert after(back, ticks(back, JOIN_S + 1, seen=ACTORS))[0].stage is Stage.KILLING
+        late_by = {Stage.STARTING: JOIN_S, Stage.DRAINING: DRAIN_S, Stage.STOPPING: STOP_S}[state.stage] + 1
+        assert after(back, ticks(back, late_by, seen=ACTORS))[0].stage is Stage.KILLING
+
+
+def test_who_is_about_to_be_blamed_is_asked_for_its_stack_once_and_before_that() -> None:
+    others = ("coordinator", "analysis-a")
+    asked, actions = after(RUNNING, ticks(RUNNING, STALL_S, seen=others))
+    assert actions == [Dump("loader")]
+    assert asked.actors["loader"].dumped_ns > RUNNING.now_ns + (STALL_S - DUMP_S) * 1e9
+    again, actions = after(asked, [Seen("loader")])
+    assert after(again, ticks(again, STALL_S, seen=others))[1] == [Dump("loader")]
+
+
+def test_a_deadline_that_has_passed_unseen_still_waits_for_the_stack() -> None:
+    late_ns = RUNNING.now_ns + round((STALL_S - ABSENT_S + 1) * 1e9)
+    nearly, _ = after(RUNNING, ticks(RUNNING, STALL_S - ABSENT_S + 1))
+    overdue = Ticked(late_ns + round(ABSENT_S * 1e9), {})
+    assert overdue.now_ns - RUNNING.now_ns > STALL_S * 1e9
+    asked, actions = decide(nearly, overdue)
+    assert (asked.stage, actions) == (Stage.RUNNING, [Dump(name) for name in ACTORS])
+    assert decide(asked, Ticked(overdue.now_ns + 1, {}))[0].stage is Stage.KILLING
+
+
+def test_what_the_process_was_doing_is_said_with_the_stall_and_forgotten_once_it_is_heard_of() -> None:
+    others = ("coordinator", "analysis-a")
+    asked, _ = after(RUNNING, ticks(RUNNING, STALL_S, seen=others))
+    found, _ = decide(asked, Examined("loader", "its process is stopped (state T)"))
+    state, _ = after(found, [*(Seen(name) for name in others), Ticked(found.now_ns + 10**9, {})])
+    assert state.trouble is not None
+    assert state.trouble.reason == (
+        "loader is stalled: no heartbeat for 31.0 s; its process is stopped (state T)"
+    )
+    assert decide(found, Seen("loader"))[0].actors["loader"].finding == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "exit_code", "first"),
+    [(KILLING, 4, "no file; "), (after(DRAINING, [Interrupted()])[0], 130, "")],
+    ids=["after trouble", "after two interrupts"],
+)
+def test_who_cannot_even_be_killed_is_named_and_left_behind(
+    before: State, exit_code: int, first: str
+) -> None:
+    left, _ = decide(before, Exited("analysis-a", -9))
+    just, actions = after(left, ticks(left, KILL_S))
+    assert (just.stage, actions) == (Stage.KILLING, [])
+    state, _ = after(just, ticks(just, 1))
+    assert (state.stage, state.exit_code) == (Stage.OVER, exit_code)
+    assert state.trouble is not None
+    assert state.trouble.reason == (
+        f"{first}coordinator (pid 100), loader (pid 101) did not end within {KILL_S:g} s of being killed: "
+        "the kernel holds them"
+    )
 
 
 CREW = ("coordinator", "loader", "analysis-a", "analysis-b", "analysis-c")
@@ -307,7 +364,10 @@ LOSSES: dict[str, tuple[list[Event], str, bool]] = {
     "left": ([Exited("analysis-b", 0)], "analysis-b exited before it was asked to", False),
     "complains": ([Complained("analysis-b", 3, "no window 7")], "no window 7", True),
     "hangs": (
-        ticks(CREW_RUNNING, STALL_S + 1, seen=[name for name in CREW if name != "analysis-b"]),
+        [
+            *ticks(CREW_RUNNING, STALL_S, seen=[name for name in CREW if name != "analysis-b"]),
+            Ticked(CREW_RUNNING.now_ns + round((STALL_S + 1) * 1e9), {}),
+        ],
         "analysis-b is stalled: no heartbeat for 31.0 s",
         True,
     ),
@@ -324,7 +384,7 @@ def test_an_engine_that_is_lost_beside_others_is_killed_and_dropped_and_the_run_
     if interrupted and how == "hangs":
         before = replace(before, deadline_ns=before.deadline_ns + 100_000_000_000)
     state, actions = after(before, events)
-    assert actions == [
+    assert [action for action in actions if not isinstance(action, Dump)] == [
         Note("ERROR", f"{why}; the run goes on without it"),
         *([Kill("analysis-b")] if kills else []),
         Tell("coordinator", Drop("analysis-b", why)),
@@ -432,7 +492,7 @@ def test_whatever_happens_a_run_never_goes_back_and_nobody_who_is_gone_is_spoken
         assert order.index(before.stage) <= order.index(now.stage)
         assert before.gone <= now.gone
         for action in actions:
-            if isinstance(action, Tell | Kill):
+            if isinstance(action, Tell | Kill | Dump):
                 assert action.actor not in now.gone
             if isinstance(action, Kill):
                 assert now.stage in (Stage.KILLING, Stage.OVER)
@@ -441,7 +501,10 @@ def test_whatever_happens_a_run_never_goes_back_and_nobody_who_is_gone_is_spoken
         if before.trouble is not None:
             assert now.trouble is not None
             assert now.trouble.actor == before.trouble.actor
-        assert (now.stage is Stage.OVER) == (now.gone == frozenset(ACTORS))
+        assert now.stage is Stage.OVER or now.gone != frozenset(ACTORS)
+        if now.gone != frozenset(ACTORS) and now.stage is Stage.OVER:
+            assert before.stage in (Stage.KILLING, Stage.OVER)
+            assert now.trouble is not None
 
 
 @settings(max_examples=200)

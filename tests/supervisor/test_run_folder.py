@@ -2,7 +2,6 @@ import json
 import os
 import re
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from actors.runtime.locks import is_held, take_lock
 from actors.supervisor.run_folder import (
     PACKAGES,
     SOCKETS_PREFIX,
-    STALE_S,
     RunFolder,
     RunFolderError,
     _unused_folder,
@@ -181,33 +179,23 @@ def test_a_write_that_fails_leaves_the_old_version(tmp_path: Path, run: RunFolde
     assert tmp_path.exists()
 
 
-def socket_folder(temporary: Path, age_s: float, *, lock: bool) -> Path:
+def socket_folder(temporary: Path, *, lock: bool) -> Path:
     folder = Path(tempfile.mkdtemp(prefix=SOCKETS_PREFIX, dir=temporary))
     if lock:
         (folder / "lock").touch()
     (folder / "command").touch()
-    then = time.time() - age_s
-    os.utime(folder, (then, then))
     return folder
 
 
 def test_what_a_killed_supervisor_left_is_removed(temporary: Path) -> None:
-    folder = socket_folder(temporary, 2 * STALE_S, lock=True)
+    folder = socket_folder(temporary, lock=True)
     remove_stale_sockets()
     assert not folder.exists()
 
 
-def test_what_is_young_is_left_alone(temporary: Path) -> None:
-    folder = socket_folder(temporary, STALE_S / 2, lock=True)
-    remove_stale_sockets()
-    assert folder.exists()
-
-
-def test_what_a_living_supervisor_holds_is_left_alone_however_old(temporary: Path) -> None:
-    folder = socket_folder(temporary, 86_400, lock=True)
+def test_what_a_living_supervisor_holds_is_left_alone(temporary: Path) -> None:
+    folder = socket_folder(temporary, lock=True)
     lock = take_lock(folder / "lock")
-    then = time.time() - 86_400
-    os.utime(folder, (then, then))
     remove_stale_sockets()
     assert folder.exists()
     os.close(lock)
@@ -216,10 +204,9 @@ def test_what_a_living_supervisor_holds_is_left_alone_however_old(temporary: Pat
 
 
 def test_what_has_no_lock_of_ours_is_left_alone(temporary: Path) -> None:
-    folder = socket_folder(temporary, 86_400, lock=False)
+    folder = socket_folder(temporary, lock=False)
     plain = temporary / f"{SOCKETS_PREFIX}notes"
     plain.write_text("mine")
-    os.utime(plain, (0, 0))
     remove_stale_sockets()
     assert folder.exists()
     assert plain.exists()
@@ -231,20 +218,19 @@ def test_a_link_is_never_followed(temporary: Path, tmp_path: Path) -> None:
     (precious / "lock").touch()
     link = temporary / f"{SOCKETS_PREFIX}link"
     link.symlink_to(precious)
-    os.utime(link, (0, 0), follow_symlinks=False)
     remove_stale_sockets()
     assert (precious / "lock").exists()
 
 
-def test_a_lock_is_held_by_one_and_free_when_let_go(tmp_path: Path) -> None:
-    lock = take_lock(tmp_path / "lock")
-    with pytest.raises(BlockingIOError):
-        take_lock(tmp_path / "lock")
-    assert is_held(tmp_path / "lock")
-    os.close(lock)
-    assert not is_held(tmp_path / "lock")
-    with pytest.raises(FileNotFoundError):
-        is_held(tmp_path / "none")
+def test_no_folder_for_sockets_is_ever_seen_without_its_lock_held(temporary: Path, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "runs", "a", tmp_path)
+    (sockets,) = temporary.iterdir()
+    assert sockets == run.places.sockets
+    assert sockets.name.startswith(SOCKETS_PREFIX)
+    assert is_held(sockets / "lock")
+    assert sockets.stat().st_mode & 0o777 == 0o700
+    run.close()
+    assert list(temporary.iterdir()) == []
 
 
 def test_the_environment_has_versions_and_no_names_or_paths() -> None:

@@ -207,6 +207,7 @@ def test_what_a_failed_run_does_not_know_is_null_and_keeps_its_shape() -> None:
         "reason": "killed by signal 9",
         "advice": None,
         "log_tail": ["last", "words"],
+        "stack": [],
     }
 
 

@@ -54,7 +54,10 @@ class Merged(NamedTuple):
 
 @contextmanager
 def writing_alone(catalog: Path) -> Iterator[None]:
-    """Hold the catalog against other imports; wait while one of them writes."""
+    """Hold the catalog against other imports; wait while one of them writes.
+
+    Raises LockHeld where that takes too long.
+    """
     catalog.mkdir(parents=True, exist_ok=True)
     lock = wait_lock(catalog / _LOCK)
     try:

@@ -36,6 +36,7 @@ VERDICTS: Final = {
 SESSIONS_SHOWN: Final = 9
 SYMBOLS_SHOWN: Final = 20
 LOG_LINES_SHOWN: Final = 15
+STACK_LINES_SHOWN: Final = 12
 WARNINGS_SHOWN: Final = 20
 PHASE_SHOWN_S: Final = 0.005
 """Phases shorter than this are left out."""
@@ -87,7 +88,7 @@ def _failure(summary: Summary) -> RenderableType:
     named = {"actor": "actor", "step": "step", "reason": "reason", "advice": "what to do"}
     told = {**failure, "step": simulated_time(failure.get("step"))}
     rows = [(title, clean(told[key], 2000)) for key, title in named.items() if told.get(key)]
-    return section("Failure", "", facts(rows), *_log_tail(failure))
+    return section("Failure", "", facts(rows), *_log_tail(failure), *_stack(failure))
 
 
 def _log_tail(failure: Summary) -> Iterator[Text]:
@@ -96,6 +97,13 @@ def _log_tail(failure: Summary) -> Iterator[Text]:
     if lines:
         yield Text("last log lines", style="dim")
         yield from (Text(clean(f"│ {line}", 1000), style="red") for line in lines[-LOG_LINES_SHOWN:])
+
+
+def _stack(failure: Summary) -> Iterator[Text]:
+    lines = failure.get("stack") or ()
+    if lines:
+        yield Text("where it was", style="dim")
+        yield from (Text(clean(f"│ {line}", 1000), style="red") for line in lines[:STACK_LINES_SHOWN])
 
 
 def _sessions(summary: Summary) -> RenderableType:

@@ -57,7 +57,11 @@ def _failure(summary: Json) -> Iterator[Finding]:
         return
     who = f"{failure['actor']} failed" if failure.get("actor") else "The run failed"
     when = f" at {failure['step']}" if failure.get("step") else ""
-    yield Finding("bad", f"{who}{when}: {failure['reason']}", failure.get("log_tail") or ())
+    yield Finding(
+        "bad",
+        f"{who}{when}: {failure['reason']}",
+        (*(failure.get("log_tail") or ()), *(failure.get("stack") or ())),
+    )
     if failure.get("advice"):
         yield Finding("bad", f"What to do: {failure['advice']}")
 
