@@ -440,7 +440,7 @@ def test_settings_reach_the_plan(bars: MemoryBars, calendars: Calendars) -> None
 
     plan = plan_of(written, bars, calendars)
 
-    assert msgspec.structs.astuple(plan.flow) == (7, 99, 3, 3, 60.0, 1.0, 30.0)
+    assert msgspec.structs.astuple(plan.flow) == (7, 99, 3, 3, 60.0, 1.0, 30.0, False)
     assert (plan.rules.min_coverage, plan.rules.jump_ratio, plan.rules.catchup_threshold_s) == (0.5, 1.5, 5.0)
     assert not plan.rules.history_quality_enabled
     assert (plan.log_steps, plan.log_level) == (False, "DEBUG")
