@@ -62,7 +62,7 @@ class Comparison:
         except TooSlow:
             measured.reason = f"> {self._deadline_s:g} s"
         else:
-            measured.peak = watched.peak
+            measured.peak = watched.footprint.peak
             measured.counted = engine.counted(watched.ran.document)
 
     def round(self, engines: Sequence[Engine]) -> None:

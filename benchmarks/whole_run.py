@@ -12,7 +12,7 @@ from threading import Event, Thread
 from typing import IO, Any, Final, NamedTuple
 
 from environments import last_line
-from small_run import Memory, Tree
+from small_run import Footprint, Tree
 
 SAMPLE_S: Final = 0.02
 
@@ -37,7 +37,7 @@ class Watched(NamedTuple):
     """A run that was looked at all the time, which slows it."""
 
     ran: Ran
-    peak: Memory
+    footprint: Footprint
 
 
 def carry_out(command: Sequence[str], folder: Path, deadline_s: float) -> None:
@@ -81,7 +81,7 @@ def watch(command: Sequence[str], folder: Path, deadline_s: float) -> Watched:
             over.set()
             looking.join()
         ran = Ran(time.perf_counter() - began, _document(process, output, errors))
-        return Watched(ran, tree.footprint().peak)
+        return Watched(ran, tree.footprint())
 
 
 def _look(tree: Tree, over: Event) -> None:
