@@ -77,7 +77,8 @@ def _made(name: str, interpreter: Path, pins: Pins) -> Path:
     folder = FOLDER / f"{name}-{key}"
     stamp = folder / ".installed"
     if not stamp.exists():
-        shutil.rmtree(folder, ignore_errors=True)
+        for outdated in FOLDER.glob(f"{name}-*"):
+            shutil.rmtree(outdated)
         _run(name, (str(interpreter), "-m", "venv", str(folder)))
         pip = (str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet")
         _run(name, (*pip, "--disable-pip-version-check", *pins.requirements))

@@ -35,7 +35,7 @@ def draw(file: Path, axis: str, points: Sequence[tuple[int, float, float]]) -> N
         (right, costs, BLUE, "µs per base bar"),
     ):
         axes.plot(values, heights, marker="o", color=colour)
-        axes.set(xlabel=LABELS[axis], title=title, xscale="log", ylim=(0, None))
+        axes.set(xlabel=LABELS[axis], title=title, xscale="log", ylim=(0, 1.1 * max(heights)))
         axes.set_xticks(values, map(str, values))
         axes.minorticks_off()
         axes.grid(alpha=0.3)

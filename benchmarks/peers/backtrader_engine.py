@@ -14,6 +14,8 @@ NS = 1_000_000_000
 class Minutes(bt.feed.DataBase):  # type: ignore[misc]  # the package has no types
     """Bars from arrays; a bar's stamp is its close, as live feeds give it."""
 
+    params = (("timeframe", bt.TimeFrame.Minutes), ("compression", 1))
+
     def __init__(self, columns: Columns) -> None:
         """Keep the rows."""
         super().__init__()
@@ -75,7 +77,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     cerebro = bt.Cerebro(stdstats=False)
     for name in symbols(folder):
-        feed = Minutes(minutes(folder, name), timeframe=bt.TimeFrame.Minutes, compression=1)
+        feed = Minutes(minutes(folder, name))
         cerebro.adddata(feed, name=f"{name} 1m")
         for length in (5, 15):
             cerebro.resampledata(

@@ -32,7 +32,9 @@ def minutes(folder: Path, symbol: str) -> Columns:
 def _column(tables: list[Any], name: str, kind: type) -> Any:  # noqa: ANN401  an array
     """Join the chunks buffer by buffer: `to_numpy` would import pandas where that is installed, 1 s."""
     chunks = [chunk for table in tables for chunk in table[name].chunks]
-    views = [np.frombuffer(chunk.buffers()[1], kind)[chunk.offset :][: len(chunk)] for chunk in chunks]
+    views: list[Any] = [
+        np.frombuffer(chunk.buffers()[1], kind)[chunk.offset :][: len(chunk)] for chunk in chunks
+    ]
     return np.concatenate(views)
 
 

@@ -16,7 +16,7 @@ VENUE = nt.Venue("XNYS")
 USD = nt.Currency.from_str("USD")
 
 
-class Crossover(nt.trading.Strategy):  # type: ignore[misc,name-defined]  # the package has no types
+class Crossover(nt.trading.Strategy):  # type: ignore[misc]  # the package has no types
     """Count crossings on the 5m close, symbol by symbol."""
 
     def __init__(self, _config: Any) -> None:  # noqa: ANN401  the package's own
