@@ -75,8 +75,11 @@ class Comparison:
     def _time(self, engine: Engine, measured: Measured) -> None:
         try:
             ran = run(engine.command(self._folder), self._folder, self._deadline_s)
-        except (RunFailed, TooSlow) as error:
-            measured.reason = f"failed when timed: {error or 'over its deadline'}"
+        except TooSlow:
+            measured.reason = f"> {self._deadline_s:g} s"
+            return
+        except RunFailed as error:
+            measured.reason = f"failed when timed: {error}"
             return
         again = engine.counted(ran.document)
         if again != measured.counted:
