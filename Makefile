@@ -2,8 +2,10 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+SIZES := 2x1 10x20
+RUNS := 3
 
-.PHONY: run test lint bench bench-years schema clean
+.PHONY: run test lint bench bench-small bench-years schema clean
 
 run: $(STAMP)
 	$(PYTHON) scripts/launch.py configs/example_session.json
@@ -18,6 +20,9 @@ lint: $(STAMP)
 	$(VENV)/bin/lint-imports
 
 bench: $(STAMP)
+	$(PYTHON) benchmarks/compare.py --sizes "$(SIZES)" --runs $(RUNS)
+
+bench-small: $(STAMP)
 	$(PYTHON) benchmarks/small_run.py
 
 bench-years: $(STAMP)

@@ -379,6 +379,8 @@ class Coordinator:
         self._bars_before += self._count.bars
         self._count = SessionCount()
         self._load(self._supply.take(self._session.index))
+        if self._plan.flow.speed > 0:
+            yield flow(f"PHASE_5.1: First step due at {self._now_ns} ns on the monotonic clock")
 
     def _leave_streaming(self) -> Iterator[Effect]:
         yield from self._lines.streaming_ends(self._session, self._count)
