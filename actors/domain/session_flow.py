@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from actors.domain.local_time import clock_text
+from actors.domain.local_time import clock_texts
 from actors.domain.roles import Log, LogLines
 from actors.domain.session_plan import SessionPlan
 from actors.domain.session_tape import Tape
@@ -19,6 +19,7 @@ from protocol.messages import RawWindow
 TAG: Final = "[SESSION_FLOW] "
 NAMED_SYMBOLS: Final = 20
 """How many symbols a line about a step names."""
+NEXT: Final = f"{TAG}PHASE_5.2: Next timestamp: "
 _ID_BYTES: Final = 2
 
 
@@ -55,26 +56,22 @@ class StepLines:
         """Write the lines of a window; steps without a base bar have none."""
         texts: list[str] = []
         instants: list[int] = []
-        for instant, active, streams in self._steps(window):
-            texts += (self._next_text(instant, active), self._processed(streams))
+        queues, processed = self._queues, self._processed
+        for instant, clock, active, streams in self._steps(window):
+            texts += (f"{NEXT}{clock} ({active}/{queues} queues active)", processed(streams))
             instants += (instant, instant)
         return LogLines(texts, instants)
 
-    def _steps(self, window: RawWindow) -> Iterator[tuple[int, int, bytes]]:
-        """Give for every step with a base bar: its instant, how many streams go on, whose bars it has."""
+    def _steps(self, window: RawWindow) -> Iterator[tuple[int, str, int, bytes]]:
+        """Give of every step with a base bar: instant, local time, how many streams go on, whose bars."""
         bars = as_bars(window.block)
         instants, starts = np.unique(bars["close_ts"], return_index=True)
         streams = bars["stream"].tobytes()
         edges = [*(starts * _ID_BYTES).tolist(), len(streams)]
         active = len(self._ends) - np.searchsorted(self._ends, instants, side="left")
-        for instant, left, (start, stop) in zip(
-            instants.tolist(), active.tolist(), pairwise(edges), strict=True
-        ):
-            yield instant, left, streams[start:stop]
-
-    def _next_text(self, instant: int, active: int) -> str:
-        queues = f"{active}/{self._queues} queues active"
-        return f"{TAG}PHASE_5.2: Next timestamp: {clock_text(instant, self._timezone)} ({queues})"
+        clocks = clock_texts(instants, self._timezone)
+        bars_of_steps = [streams[start:stop] for start, stop in pairwise(edges)]
+        return zip(instants.tolist(), clocks, active.tolist(), bars_of_steps, strict=True)
 
     def _processed_text(self, streams: bytes) -> str:
         counts = Counter(self._symbol[stream] for stream in np.frombuffer(streams, dtype="<u2").tolist())

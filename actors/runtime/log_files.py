@@ -80,6 +80,46 @@ def encode_jsonl(records: Sequence[LogRecord]) -> bytes:
     return _ENCODER.encode_lines(records)
 
 
+class Bulk(NamedTuple):
+    """Many INFO messages of one actor, written at the same instant."""
+
+    t: str
+    actor: str
+    sims: Sequence[str]
+    messages: Sequence[str]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no message has a character that either file would have to escape."""
+        joined = "".join(self.messages)
+        return joined.isprintable() and '"' not in joined and "\\" not in joined
+
+    def text(self) -> bytes:
+        """Write plain messages as `encode_text` would: 0.4 µs a line instead of 2."""
+        head = f"{_plain(self.t)} {'INFO':<7} {self.actor:<14} "
+        lines = [
+            f"{head}{sim[:-6].replace('T', ' '):<19} {message}\n"
+            for message, sim in zip(self.messages, self.sims, strict=True)
+        ]
+        return "".join(lines).encode()
+
+    def jsonl(self) -> bytes:
+        """Write plain messages as `encode_jsonl` would."""
+        head = f'{{"t":"{self.t}","level":"INFO","actor":"{self.actor}","sim":"'
+        lines = [
+            f'{head}{sim}","message":"{message}"}}\n'
+            for message, sim in zip(self.messages, self.sims, strict=True)
+        ]
+        return "".join(lines).encode()
+
+    def records(self) -> list[LogRecord]:
+        """Give them one by one."""
+        return [
+            LogRecord(self.t, "INFO", self.actor, sim, message)
+            for message, sim in zip(self.messages, self.sims, strict=True)
+        ]
+
+
 class RotatedFiles:
     """Find the parts of one actor's log, text or JSONL."""
 

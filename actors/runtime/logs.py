@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Final, Self
 
 from loguru import logger
 
-from actors.domain.local_time import local_stamp
+from actors.domain.local_time import local_stamp, local_stamps
 from actors.domain.printing import printable
 from actors.runtime.clock import now_utc
 from actors.runtime.log_files import (
+    Bulk,
     LogFile,
     LogLimits,
     LogRecord,
@@ -95,13 +96,13 @@ class ActorLog:
         """Write many INFO messages, each with its simulated instant, in one go."""
         if self._threshold > LEVEL_NUMBERS["INFO"]:
             return
-        now = wall_stamp(now_utc())
-        self._put(
-            [
-                LogRecord(now, "INFO", self.actor, local_stamp(instant, self._timezone), printable(text))
-                for text, instant in zip(texts, sim_ts, strict=True)
-            ]
-        )
+        sims = local_stamps(sim_ts, self._timezone)
+        bulk = Bulk(wall_stamp(now_utc()), self.actor, sims, texts)
+        if any(file.lost for file, _ in self._files) or not bulk.is_plain:
+            self._put(bulk._replace(messages=[printable(text) for text in texts]).records())
+            return
+        for (file, _), lines in zip(self._files, (bulk.text(), bulk.jsonl()), strict=True):
+            file.write(lines, len(texts))
 
     def exception(self, text: str) -> None:
         """Write an error with the traceback of the exception that is being handled."""
