@@ -15,13 +15,13 @@ from protocol.messages import Leave, Message, SealedWindow, SessionReport, Signa
 class Limits(NamedTuple):
     """How much is kept in memory. Nothing here changes what the tables hold."""
 
-    shelved_bars: int = 500_000
-    """Bars before files of them are written: 34 MB."""
-    shelf_bars: int = 100_000
-    """Bars of one stream before a file of them is written: 7 MB, and three times that on the way to it."""
+    shelved_bars: int = 150_000
+    """Bars before files of them are written: 10 MB."""
+    shelf_bars: int = 30_000
+    """Bars of one stream before a file of them is written: 2 MB, and three times that on the way to it."""
     loose_bars: int = 50_000
     """Bars after which even an unfinished session is put on the shelves."""
-    table_rows: int = 100_000
+    table_rows: int = 20_000
     """Rows of the other tables before they are appended."""
 
 

@@ -15,6 +15,8 @@ SAME: Final = 1e-9
 """Averages that are closer than this are equal: sums of prices leave noise."""
 
 Floats = npt.NDArray[np.float64]
+NOT_TRADED: Final = 0.0
+"""A confidence below the least that the configuration trades: crossings are counted, as the others do."""
 
 
 class CrossoverByStep(Strategy[StrategyParams]):
@@ -37,7 +39,7 @@ class CrossoverByStep(Strategy[StrategyParams]):
         side = np.where(np.abs(apart) > SAME, np.sign(apart), 0.0)
         before = self._side[which]
         for place in np.flatnonzero(side * before < 0).tolist():
-            ctx.signal(ctx.symbols[which[place]], "BUY" if side[place] > 0 else "SELL", 1.0)
+            ctx.signal(ctx.symbols[which[place]], "BUY" if side[place] > 0 else "SELL", 1.0, NOT_TRADED)
         self._side[which] = np.where(side != 0, side, before)
 
     def _averages_apart(self, which: npt.NDArray[np.int64], closes: Floats) -> Floats:

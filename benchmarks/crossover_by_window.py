@@ -15,6 +15,8 @@ SAME: Final = 1e-9
 """Averages that are closer than this are equal: running sums leave noise."""
 
 Floats = npt.NDArray[np.float64]
+NOT_TRADED: Final = 0.0
+"""A confidence below the least that the configuration trades: crossings are counted, as the others do."""
 
 
 class CrossoverByWindow(Strategy[StrategyParams]):
@@ -39,7 +41,7 @@ class CrossoverByWindow(Strategy[StrategyParams]):
         apart = _averages(closes, FAST)[-len(slow) :] - slow
         sides = _without_zeros(np.vstack((self._side, np.where(np.abs(apart) > SAME, np.sign(apart), 0.0))))
         for row, column in np.argwhere(sides[1:] * sides[:-1] < 0).tolist():
-            ctx.signal(ctx.symbols[column], "BUY" if sides[row + 1, column] > 0 else "SELL", 1.0)
+            ctx.signal(ctx.symbols[column], "BUY" if sides[row + 1, column] > 0 else "SELL", 1.0, NOT_TRADED)
         self._side = sides[-1]
 
 

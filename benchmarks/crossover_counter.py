@@ -11,6 +11,8 @@ FAST: Final = IndicatorSpec("sma", INTERVAL, {"period": 20})
 SLOW: Final = IndicatorSpec("sma", INTERVAL, {"period": 50})
 FAST_KEY: Final = FAST.key
 SLOW_KEY: Final = SLOW.key
+NOT_TRADED: Final = 0.0
+"""A confidence below the least that the configuration trades: crossings are counted, as the others do."""
 
 
 class CrossoverCounter(Strategy[StrategyParams]):
@@ -35,4 +37,4 @@ class CrossoverCounter(Strategy[StrategyParams]):
         above = fast > slow
         if self._above.setdefault(bar.symbol, above) != above:
             self._above[bar.symbol] = above
-            ctx.signal(bar.symbol, "BUY" if above else "SELL", 1.0)
+            ctx.signal(bar.symbol, "BUY" if above else "SELL", 1.0, NOT_TRADED)

@@ -135,6 +135,7 @@ def configuration(workload: Workload, replayed: tuple[Session, ...]) -> dict[str
             "streams": ["1m", "5m", "15m"],
             "strategies": [{"name": "crossover_counter", "strategy": f"{STRATEGY}:CrossoverCounter"}],
         },
+        "portfolio": {"min_confidence": 0.5},
         "trading_config": {
             "max_buying_power": 100_000,
             "max_per_trade": 10_000,

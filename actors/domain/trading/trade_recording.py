@@ -16,8 +16,8 @@ from actors.domain.trading.desk import Decision
 from actors.domain.trading.orders import Fill, Order
 
 TABLES: Final = ("decisions", "orders", "fills", "equity")
-TABLE_ROWS: Final = 100_000
-"""Rows that are kept in memory: about 6 MB."""
+TABLE_ROWS: Final = 20_000
+"""Rows that are kept in memory: about 1 MB."""
 _NO_PRICE: Final = float("nan")
 
 
