@@ -13,6 +13,9 @@ SOURCES: Final = ("actors", "protocol", "scripts")
 BOUNDED: Final = {
     ("actors/runtime/clock.py", "time.sleep"): "its length is its deadline; who calls it in a loop has one",
     ("actors/runtime/transport.py", "socket.send"): "every socket has SNDTIMEO",
+    ("actors/runtime/transport.py", "self._observed.send"): "likewise; and it drops instead of waiting",
+    ("actors/runtime/transport.py", "self._dealer.send"): "likewise",
+    ("actors/supervisor/control.py", "link.send"): "ControlLink.send ends after SNDTIMEO",
     ("actors/supervisor/interrupts.py", "self._taken.recv"): "the socket does not block",
     ("actors/supervisor/pipeline.py", "self._link.send"): "SupervisorLink.send does not wait",
     ("actors/runtime/shell.py", "self._link.send"): "Link.send ends after SNDTIMEO",

@@ -1,7 +1,6 @@
 """`sessionflow status`: where a run is, while it runs and after."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import groupby
@@ -14,6 +13,7 @@ import msgspec
 from actors.cli.errors import exits_cleanly
 from actors.cli.options import find_run, runs_option
 from actors.domain.errors import DataError
+from actors.runtime import clock
 from actors.supervisor.console import Screen, open_console, print_status, print_summary
 from actors.supervisor.running import PlanHead, is_running, read_head, read_status, running_runs
 from actors.supervisor.status import RunStatus
@@ -47,7 +47,7 @@ def status(run: str | None, runs: Path, *, watch: bool, as_json: bool) -> None:
         print_summary(open_console(), json.loads((folder / "summary.json").read_bytes()), folder)
 
 
-def follow(folder: Path, pause: Callable[[float], object] = time.sleep) -> Iterator[RunStatus]:
+def follow(folder: Path, pause: Callable[[float], object] = clock.pause) -> Iterator[RunStatus]:
     """Yield a run's snapshots until it is over; at least the last one."""
     while is_running(folder):
         with suppress(DataError):  # until it has written one

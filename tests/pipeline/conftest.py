@@ -29,6 +29,7 @@ DEADLINE_S: Final = 60.0
 POLL_S: Final = 0.02
 SLOW: Final = {"backtest_config": {"speed_multiplier": 600}, "pipeline": {"heartbeat_seconds": 0.1}}
 """The example would take 99 s."""
+NO_RESTARTS: Final = {"pipeline": {"restarts": {"limit": 0}}}
 
 Json = dict[str, Any]
 T = TypeVar("T")

@@ -5,7 +5,16 @@ from typing import Final
 import pyarrow.parquet as pq
 import pytest
 
-from tests.pipeline.conftest import Configure, Ended, Json, Launcher, Runner, WriteStrategy, read_rows
+from tests.pipeline.conftest import (
+    NO_RESTARTS,
+    Configure,
+    Ended,
+    Json,
+    Launcher,
+    Runner,
+    WriteStrategy,
+    read_rows,
+)
 
 CROSSOVER: Final[Json] = {
     "name": "sma_crossover",
@@ -65,7 +74,7 @@ def test_one_that_raises_and_one_that_dies_leave_the_third_alone(
 ) -> None:
     raises = write_strategy("raises", FAILING.format(statement="raise ValueError('no such thing')"))
     dies = write_strategy("dies", FAILING.format(statement=death))
-    ended = run(configure(strategies(raises, CROSSOVER, dies), STEP_BY_STEP))
+    ended = run(configure(strategies(raises, CROSSOVER, dies), STEP_BY_STEP, NO_RESTARTS))
     assert_undisturbed(ended, example)
     how = "exited before it was asked to" if "exit" in death else "was killed by signal 9"
     assert ended.summary["results"]["dies"]["failure"] == f"analysis-dies {how}"

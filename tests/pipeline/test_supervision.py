@@ -17,6 +17,7 @@ import pytest
 
 from actors.runtime.locks import LockHeld, take_lock
 from tests.pipeline.conftest import (
+    NO_RESTARTS,
     SLOW,
     Configure,
     Ended,
@@ -30,6 +31,8 @@ from tests.pipeline.conftest import (
 
 ACTORS: Final = ("coordinator", "loader", "processor", "quality", "recorder", "analysis-sma_crossover")
 IMPATIENT: Final = {"pipeline": {"stall_seconds": 1.0}}
+BRISK: Final = {"backtest_config": {"speed_multiplier": 20_000}}
+"""The example takes 3 s."""
 AT_ONCE_S: Final = 10.0
 SPIN: Final = """
 from pathlib import Path
@@ -81,10 +84,41 @@ def make_fifo(folder: Path, strategy: str) -> Path:
 
 
 @pytest.mark.parametrize("actor", ACTORS)
-def test_an_actor_that_is_killed_ends_the_run_with_its_name_and_its_last_lines(
+def test_an_actor_that_is_killed_is_started_again_and_the_run_ends_as_if_nothing_had_been(
     launch: Launcher, configure: Configure, example: Ended, actor: str
 ) -> None:
-    launched = launch(configure(SLOW))
+    launched = launch(configure(BRISK))
+    launched.wait_streaming()
+    os.kill(launched.pid(actor), signal.SIGKILL)
+    assert_as_if_nothing_had_been(launched.finish(), example, f"{actor} was killed by signal 9")
+
+
+@pytest.mark.parametrize("actor", ["coordinator", "quality"])
+def test_an_actor_that_is_stopped_is_replaced_and_the_run_ends_as_if_nothing_had_been(
+    launch: Launcher, configure: Configure, example: Ended, actor: str
+) -> None:
+    launched = launch(configure(BRISK, IMPATIENT))
+    launched.wait_streaming()
+    os.kill(launched.pid(actor), signal.SIGSTOP)
+    assert_as_if_nothing_had_been(launched.finish(), example, f"{actor} is stalled: no heartbeat for 1.")
+
+
+def assert_as_if_nothing_had_been(ended: Ended, example: Ended, why: str) -> None:
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    assert ended.summary["digest"] == example.summary["digest"]
+    assert ended.summary["restarts"] == 1
+    for key in ("sessions", "signals", "results", "quality"):
+        assert ended.summary[key] == example.summary[key]
+    assert any(text.startswith(why) and "started again" in text for text in ended.messages("supervisor"))
+    for path in example.run_folder.glob("tables/**/*.parquet"):
+        assert read_rows(ended.run_folder / path.relative_to(example.run_folder)) == read_rows(path)
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+def test_an_actor_that_is_killed_and_not_started_again_ends_the_run_with_its_name_and_its_last_lines(
+    launch: Launcher, configure: Configure, example: Ended, actor: str
+) -> None:
+    launched = launch(configure(SLOW, NO_RESTARTS))
     launched.wait_streaming()
     os.kill(launched.pid(actor), signal.SIGKILL)
     ended = launched.finish()
@@ -100,10 +134,10 @@ def test_an_actor_that_is_killed_ends_the_run_with_its_name_and_its_last_lines(
 
 
 @pytest.mark.parametrize("actor", ["coordinator", "quality"])
-def test_an_actor_that_is_stopped_is_named_as_stalled(
+def test_an_actor_that_is_stopped_and_not_replaced_is_named_as_stalled(
     launch: Launcher, configure: Configure, example: Ended, actor: str
 ) -> None:
-    launched = launch(configure(SLOW, IMPATIENT))
+    launched = launch(configure(SLOW, IMPATIENT, NO_RESTARTS))
     launched.wait_streaming()
     os.kill(launched.pid(actor), signal.SIGSTOP)
     ended = launched.finish()
@@ -119,7 +153,7 @@ def test_a_strategy_that_waits_for_ever_is_named_as_stalled(
     launch: Launcher, configure: Configure, write_strategy: WriteStrategy, tmp_path: Path
 ) -> None:
     make_fifo(tmp_path, "blocks")
-    ended = launch(configure(strategies(write_strategy("blocks", BLOCK)), IMPATIENT)).finish()
+    ended = launch(configure(strategies(write_strategy("blocks", BLOCK)), IMPATIENT, NO_RESTARTS)).finish()
     assert ended.exit_code == 3
     assert ended.summary["failure"]["actor"] == "analysis-blocks"
     assert "stalled" in ended.summary["failure"]["reason"]
@@ -171,7 +205,9 @@ def test_what_a_strategy_has_started_ends_with_its_process(
 ) -> None:
     speed = 100_000 if ending == "done" else 600
     config = configure(
-        {"backtest_config": {"speed_multiplier": speed}}, strategies(write_strategy("parent", PARENT))
+        {"backtest_config": {"speed_multiplier": speed}},
+        strategies(write_strategy("parent", PARENT)),
+        NO_RESTARTS,
     )
     launched = launch(config)
     found = tmp_path / "parent.pid"

@@ -23,10 +23,11 @@ ACTOR_STEPS = {
         E.EXITED_CLEANLY: S.EXITED,
     },
     S.EXITED: {},
-    S.FAILED: {},
+    S.FAILED: {E.REPLACED: S.RESTARTING},
+    S.RESTARTING: {E.STARTED: S.SPAWNED, E.STOP_SENT: S.EXITED, E.SILENT: S.FAILED},
 }
 for alive in (S.SPAWNED, S.GREETED, S.RUNNING, S.STOPPING):
-    ACTOR_STEPS[alive] |= {E.DIED: S.FAILED, E.SILENT: S.FAILED}
+    ACTOR_STEPS[alive] |= {E.DIED: S.FAILED, E.SILENT: S.FAILED, E.REPLACED: S.RESTARTING}
 
 
 @pytest.mark.parametrize(("state", "event"), list(product(ActorState, ActorEvent)))

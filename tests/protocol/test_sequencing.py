@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.errors import SequenceGap
+from protocol.errors import ForeignFrame, SequenceGap
 from protocol.sequencing import Numbering, SequenceCheck
 
 CHANNELS = st.sampled_from(["raw", "sealed", "report/a", "report/b"])
@@ -56,3 +56,24 @@ def test_a_new_epoch_starts_where_it_likes_and_channels_do_not_share_numbers() -
     check.accept("sealed", 1, 100)
     check.accept("raw", 1, 1)
     check.accept("sealed", 1, 101)
+
+
+@settings(max_examples=100)
+@given(old=st.integers(0, 5), newer=st.integers(1, 5), sequence=st.integers(0, 9))
+def test_what_comes_of_an_epoch_that_is_over_is_foreign_and_disturbs_nothing(
+    old: int, newer: int, sequence: int
+) -> None:
+    check = SequenceCheck()
+    check.accept("raw", old, 3)
+    check.accept("raw", old + newer, 0)
+    with pytest.raises(ForeignFrame, match=f"epoch is {old}, not {old + newer}"):
+        check.accept("raw", old, sequence)
+    check.accept("raw", old + newer, 1)
+
+
+def test_within_a_new_epoch_a_lost_message_is_noticed_too() -> None:
+    check = SequenceCheck()
+    check.accept("raw", 0, 9)
+    check.accept("raw", 4, 0)
+    with pytest.raises(SequenceGap, match="sequence 2 where 1 was due"):
+        check.accept("raw", 4, 2)

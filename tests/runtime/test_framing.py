@@ -60,6 +60,25 @@ def test_a_frame_of_another_run_is_foreign() -> None:
         Framing(RUN).decode(Framing(RUN + 1).encode(topics.CONTROL, END))
 
 
+def test_a_new_process_numbers_from_0_again_and_what_its_predecessor_left_behind_is_foreign() -> None:
+    reader, before = Framing(RUN), Framing(RUN, epoch=2)
+    left_behind = [before.encode(topics.CONTROL, END) for _ in range(3)]
+    reader.decode(left_behind[0])
+    successor = Framing(RUN, epoch=3)
+    assert reader.decode(successor.encode(topics.CONTROL, END)).stamp == (RUN, 3, 0)
+    with pytest.raises(ForeignFrame, match="epoch is 2, not 3"):
+        reader.decode(left_behind[1])
+    assert reader.decode(successor.encode(topics.CONTROL, END)).stamp == (RUN, 3, 1)
+
+
+def test_a_process_that_renews_itself_is_taken_for_a_new_one() -> None:
+    reader, framing = Framing(RUN), Framing(RUN, epoch=2)
+    for _ in range(2):
+        reader.decode(framing.encode(topics.CONTROL, END))
+    framing.renew(5)
+    assert reader.decode(framing.encode(topics.CONTROL, END)).stamp == (RUN, 5, 0)
+
+
 def test_who_speaks_for_another_is_refused_and_the_other_is_not_disturbed() -> None:
     reader, honest = Framing(RUN), Framing(RUN)
     topic = topics.command("loader")

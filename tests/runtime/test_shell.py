@@ -8,16 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import pytest
 
 from actors.domain.errors import DataError
 from actors.domain.exit_codes import ExitCode
-from actors.domain.lobby import Lobby
+from actors.domain.lobby import Guest, Lobby
 from actors.domain.roles import Done, Effect, Log, LogLines, Role, RoleError, Send, Wake
 from actors.runtime.framing import Framing
+from actors.runtime.journal_files import JournalReader, JournalWriter
 from actors.runtime.logs import ActorLog
 from actors.runtime.shell import CoordinatorShell, Shell, Surroundings
-from actors.runtime.transport import Endpoints, Link, Subscription, SupervisorLink
+from actors.runtime.transport import Arrival, Endpoints, Link, Subscription, SupervisorLink
 from protocol import topics
 from protocol.codec import Envelope
 from protocol.messages import (
@@ -37,6 +39,8 @@ from protocol.messages import (
 )
 
 RUN = 4711
+COORDINATED = 2
+"""The coordinator's epoch."""
 DEADLINE_S = 20.0
 HEARTBEAT_S = 0.02
 END = RunEnd(0, "", "")
@@ -84,6 +88,7 @@ class Timer:
     bars: int = 0
     heard: list[Message] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
+    admitted: list[Guest] = field(default_factory=list)
     woken_ns: int | None = None
     wake_ns: int = 0
 
@@ -95,6 +100,10 @@ class Timer:
     def on_time(self, now_ns: int) -> tuple[Effect, ...]:
         self.times.append(now_ns)
         return ()
+
+    def admit(self, guest: Guest) -> Iterator[Effect]:
+        self.admitted.append(guest)
+        yield Send(topics.to(guest.actor), Welcome(guest.actor, guest.nonce, 0))
 
     def on_wake(self) -> Iterator[Effect]:
         self.woken_ns = self.times[-1]
@@ -127,11 +136,12 @@ class Stage:
         self.endpoints = endpoints
         self.logs = logs
         self._stack = stack
+        self.journal = logs / "journal"
         self._pool = stack.enter_context(ThreadPoolExecutor(1))
         self.supervisor = stack.enter_context(closing(SupervisorLink(endpoints, Framing(RUN))))
 
-    def link(self, name: str) -> Link:
-        return self._stack.enter_context(closing(Link(self.endpoints, name, Framing(RUN), None)))
+    def link(self, name: str, epoch: int = 0) -> Link:
+        return self._stack.enter_context(closing(Link(self.endpoints, name, Framing(RUN, epoch), None)))
 
     def play(
         self, role: Role, greeting_s: float = DEADLINE_S, lifeline: int | None = None
@@ -139,7 +149,7 @@ class Stage:
         def live(around: Surroundings) -> ExitCode:
             return Shell(role, around).run()
 
-        return self._pool.submit(self._live, role.name, live, greeting_s, lifeline)
+        return self._pool.submit(self._live, role.name, 0, live, greeting_s, lifeline)
 
     def play_coordinator(
         self, role: Timer, journal: Pages, expected: Iterable[str], greeting_s: float = DEADLINE_S
@@ -148,16 +158,22 @@ class Stage:
             around.link.bind(credit=1)
             return CoordinatorShell(role, around, journal, Lobby(expected, nonce=3)).run()
 
-        return self._pool.submit(self._live, role.name, live, greeting_s, None)
+        return self._pool.submit(self._live, role.name, COORDINATED, live, greeting_s, None)
 
     def _live(
-        self, name: str, live: Callable[[Surroundings], ExitCode], greeting_s: float, lifeline: int | None
+        self,
+        name: str,
+        epoch: int,
+        live: Callable[[Surroundings], ExitCode],
+        greeting_s: float,
+        lifeline: int | None,
     ) -> ExitCode:
+        base, journal = np.array([0], np.uint16), JournalReader(self.journal)
         with (
             ActorLog(self.logs, name, "INFO", "America/New_York") as log,
-            closing(Link(self.endpoints, name, Framing(RUN), lifeline)) as link,
+            closing(Link(self.endpoints, name, Framing(RUN, epoch), lifeline)) as link,
         ):
-            return live(Surroundings(link, log, "analysis", True, HEARTBEAT_S, greeting_s))
+            return live(Surroundings(link, log, "analysis", True, HEARTBEAT_S, journal, base, greeting_s))
 
     def log_of(self, name: str) -> str:
         return (self.logs / f"{name}.log").read_text()
@@ -186,29 +202,33 @@ def say(link: Link, topic: str, message: Message) -> None:
     link.send(topic, link.encode(topic, message))
 
 
-def let_in(stage: Stage, name: str = "echo") -> Link:
+def let_in(stage: Stage, name: str = "echo", records: int = 0, next_ack: int = 0) -> Link:
     """Greet an actor as supervisor and coordinator do, and give the coordinator's sockets."""
     hello = hear(stage.supervisor, Hello)
     assert (hello.actor, hello.pid) == (name, os.getpid())
-    coordinator = stage.link("coordinator")
+    coordinator = stage.link("coordinator", COORDINATED)
     coordinator.bind(credit=1)
-    assert stage.supervisor.send(name, Connect())
+    assert stage.supervisor.send(name, Connect(COORDINATED))
     lobby = Lobby((name,), nonce=5)
     while not lobby.is_complete:
         for arrival in coordinator.poll(DEADLINE_S):
-            if isinstance(arrival, Subscription):
-                answers = lobby.on_subscription(arrival.topic)
-            else:
-                assert isinstance(arrival, Envelope)
-                if isinstance(arrival.message, Ready):
-                    lobby.on_ready(arrival.message)
-                    continue
-                assert arrival.message == Join(name, "analysis", member=True)
-                answers = lobby.on_join(arrival.message)
-            for answer in answers:
-                say(coordinator, answer.topic, answer.message)
+            for guest in knock(lobby, arrival):
+                assert guest == Guest(name, member=True, epoch=0, nonce=5)
+                say(coordinator, topics.to(name), Welcome(name, 5, 0, next_ack, records))
+            if lobby.is_complete:
+                break
     assert hear(stage.supervisor, Attached) == Attached(name)
     return coordinator
+
+
+def knock(lobby: Lobby, arrival: Arrival) -> list[Guest | Log]:
+    if isinstance(arrival, Subscription):
+        return list(lobby.on_subscription(arrival.topic))
+    assert isinstance(arrival, Envelope)
+    if isinstance(arrival.message, Ready):
+        return list(lobby.on_ready(arrival.message))
+    assert isinstance(arrival.message, Join)
+    return list(lobby.on_join(arrival.message))
 
 
 def test_an_actor_greets_serves_and_stops(stage: Stage) -> None:
@@ -306,18 +326,18 @@ def test_who_is_not_let_in_by_the_supervisor_says_whom_it_waited_for(stage: Stag
 
 
 def test_who_is_not_welcomed_by_the_coordinator_says_whom_it_waited_for(stage: Stage) -> None:
-    coordinator = stage.link("coordinator")
+    coordinator = stage.link("coordinator", COORDINATED)
     coordinator.bind(credit=1)
     ending = stage.play(Echo(), greeting_s=0.1)
     hear(stage.supervisor, Hello)
-    stage.supervisor.send("echo", Connect())
+    stage.supervisor.send("echo", Connect(COORDINATED))
     assert "for the coordinator's Welcome" in hear(stage.supervisor, Failed).reason
     assert ending.result(DEADLINE_S) is ExitCode.ACTOR_FAILED
 
 
-@pytest.mark.parametrize("first", [(), (Connect(),)])
+@pytest.mark.parametrize("first", [(), (Connect(COORDINATED),)])
 def test_a_stop_during_the_greeting_ends_the_actor_in_order(stage: Stage, first: tuple[Message, ...]) -> None:
-    coordinator = stage.link("coordinator")
+    coordinator = stage.link("coordinator", COORDINATED)
     coordinator.bind(credit=1)
     ending = stage.play(Echo())
     hear(stage.supervisor, Hello)
@@ -339,13 +359,18 @@ def test_an_actor_ends_with_its_supervisor(stage: Stage) -> None:
 def attend(stage: Stage) -> Link:
     """Join a coordinator as the actor `echo`."""
     assert hear(stage.supervisor, Hello).actor == "coordinator"
-    echo = stage.link("echo")
-    echo.connect("echo", (topics.CONTROL,))
-    say(echo, topics.report("echo"), Join("echo", "echo", member=True))
-    welcome = hear(echo, Welcome)
-    assert welcome == Welcome("echo", 3, 0)
-    say(echo, topics.report("echo"), Ready("echo", welcome.nonce))
-    return echo
+    return join(stage, "echo")
+
+
+def join(stage: Stage, name: str, epoch: int = 0) -> Link:
+    """Let a process of an actor join."""
+    link = stage.link(name, epoch)
+    link.connect(name, (topics.CONTROL,), COORDINATED)
+    say(link, topics.report(name), Join(name, name, member=True, epoch=epoch))
+    welcome = hear(link, Welcome)
+    assert welcome == Welcome(name, 3, 0)
+    say(link, topics.report(name), Ready(name, welcome.nonce))
+    return link
 
 
 def test_a_coordinator_begins_once_all_are_in_wakes_when_it_asked_to_and_keeps_a_journal(
@@ -390,11 +415,72 @@ def test_a_coordinator_names_whom_it_waited_for(stage: Stage) -> None:
     assert ending.result(DEADLINE_S) is ExitCode.ACTOR_FAILED
 
 
-def test_a_stranger_at_the_door_ends_the_run(stage: Stage) -> None:
-    ending = stage.play_coordinator(Timer(), Pages(), ["echo"])
-    hear(stage.supervisor, Hello)
+def test_who_joins_while_the_run_goes_on_is_let_in_and_so_is_a_later_process_of_an_actor(
+    stage: Stage,
+) -> None:
+    role = Timer()
+    ending = stage.play_coordinator(role, Pages(), ["echo"])
+    attend(stage)
+    hear(stage.supervisor, Attached)
+    join(stage, "watcher", epoch=9)
+    again = join(stage, "echo", epoch=3)
+    assert role.admitted == [
+        Guest("echo", member=True, epoch=0, nonce=3),
+        Guest("watcher", member=True, epoch=9, nonce=3),
+        Guest("echo", member=True, epoch=3, nonce=3),
+    ]
+    say(again, topics.report("echo"), Ack("echo", 0, ()))
+    while not role.heard:
+        hear(stage.supervisor, Heartbeat)
+    stage.supervisor.send("coordinator", Stop("over"))
+    assert ending.result(DEADLINE_S) is ExitCode.DONE
+
+
+def test_who_says_it_is_ready_and_was_not_welcomed_is_said_and_the_run_goes_on(stage: Stage) -> None:
+    role = Timer()
+    ending = stage.play_coordinator(role, Pages(), ["echo"])
+    assert hear(stage.supervisor, Hello).actor == "coordinator"
     stranger = stage.link("stranger")
-    stranger.connect("stranger", ())
-    say(stranger, topics.report("stranger"), Join("stranger", "x", member=False))
-    assert hear(stage.supervisor, Failed).reason.startswith("stranger wants to join")
-    assert ending.result(DEADLINE_S) is ExitCode.ACTOR_FAILED
+    stranger.connect("stranger", (), COORDINATED)
+    say(stranger, topics.report("stranger"), Ready("stranger", 3))
+    echo = join(stage, "echo")
+    hear(stage.supervisor, Attached)
+    say(echo, topics.report("echo"), Ack("echo", 0, ()))
+    while not role.heard:
+        hear(stage.supervisor, Heartbeat)
+    stage.supervisor.send("coordinator", Stop("over"))
+    assert ending.result(DEADLINE_S) is ExitCode.DONE
+    assert "stranger says it is ready without having been welcomed" in stage.log_of("coordinator")
+
+
+def write_journal(stage: Stage, count: int) -> None:
+    framing = Framing(RUN, epoch=1)
+    with JournalWriter(stage.journal, RUN) as journal:
+        journal.start_segment(0)
+        for number in range(count):
+            journal.append(framing.encode(topics.CONTROL, event(number)))
+
+
+def test_who_comes_later_reads_exactly_as_much_of_the_journal_as_it_is_told_and_goes_on_live(
+    stage: Stage,
+) -> None:
+    write_journal(stage, 10)
+    ending = stage.play(Echo())
+    coordinator = let_in(stage, records=7, next_ack=5)
+    say(coordinator, topics.CONTROL, event(7))
+    assert [hear(coordinator, Ack).seq for _ in range(3)] == [5, 6, 7]
+    stage.supervisor.send("echo", Stop("done"))
+    assert ending.result(DEADLINE_S) is ExitCode.DONE
+    log = stage.log_of("echo")
+    assert "Reading 7 records of the journal" in log
+    assert "Up to date after 7 windows; going on live" in log
+    assert "echo 4" not in log
+    assert "echo 5" in log
+
+
+def test_a_stop_while_the_journal_is_read_ends_the_actor_in_order(stage: Stage) -> None:
+    write_journal(stage, 20_000)
+    ending = stage.play(Echo())
+    let_in(stage, records=20_000, next_ack=20_000)
+    stage.supervisor.send("echo", Stop("never mind"))
+    assert ending.result(DEADLINE_S) is ExitCode.DONE

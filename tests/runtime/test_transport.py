@@ -9,11 +9,12 @@ import psutil
 import pytest
 import zmq
 
-from actors.domain.lobby import Lobby
-from actors.domain.roles import Send
+from actors.domain.lobby import Guest, Lobby
+from actors.domain.roles import Log
 from actors.runtime.framing import Framing
 from actors.runtime.transport import (
     IPC_PATH_MAX,
+    OBSERVED_FRAMES,
     Arrival,
     Endpoints,
     Link,
@@ -47,6 +48,8 @@ from protocol.messages import (
 
 RUN = 4711
 DEADLINE_S = 20.0
+COORDINATED = 3
+"""The coordinator's epoch."""
 END = RunEnd(0, "", "")
 ONE_BAR = bytes(68)
 
@@ -65,27 +68,34 @@ class Wiring:
         self._endpoints = endpoints
         self._stack = stack
         self.supervisor = stack.enter_context(closing(SupervisorLink(endpoints, Framing(RUN))))
-        self.coordinator = self.link("coordinator")
+        self.coordinator = self.link("coordinator", epoch=COORDINATED)
         self.coordinator.bind(credit=8)
 
-    def link(self, name: str, run: int = RUN) -> Link:
-        return self._stack.enter_context(closing(Link(self._endpoints, name, Framing(run), None)))
+    def link(self, name: str, run: int = RUN, epoch: int = 0) -> Link:
+        return self._stack.enter_context(closing(Link(self._endpoints, name, Framing(run, epoch), None)))
 
     def actor(self, name: str, *subscriptions: str, run: int = RUN) -> Link:
         """Connect an actor and wait until its subscriptions are seen."""
         link = self.link(name, run)
-        link.connect(name, subscriptions)
-        wait_for(self.coordinator, lambda found: Subscription(topics.to(name)) in found)
+        link.connect(name, subscriptions, COORDINATED)
+        wait_for(self.coordinator, lambda found: Subscription(topics.mark(name, 0)) in found)
         return link
 
-    def raw(self, kind: int, endpoint: str, **options: bytes) -> "zmq.Socket[bytes]":
+    def attached(self, name: str, *subscriptions: str, epoch: int = 5) -> Link:
+        """Attach an observer and wait until its subscriptions are seen."""
+        link = self.link(name, epoch=epoch)
+        link.attach(name, subscriptions, COORDINATED)
+        wait_for(self.coordinator, lambda found: Subscription(topics.mark(name, epoch)) in found)
+        return link
+
+    def raw(self, kind: int, endpoint: str, **options: bytes | int) -> "zmq.Socket[bytes]":
         """Open a socket that keeps to no rules."""
         context = self._stack.enter_context(zmq.Context())
         socket: zmq.Socket[bytes] = self._stack.enter_context(context.socket(kind))
         socket.setsockopt(zmq.LINGER, 0)
         for name, value in options.items():
             socket.setsockopt(getattr(zmq, name.upper()), value)
-        socket.connect(self._endpoints.url(endpoint))
+        socket.connect(self._endpoints.url(endpoint, None if endpoint == "command" else COORDINATED))
         return socket
 
 
@@ -93,6 +103,15 @@ class Wiring:
 def wired(endpoints: Endpoints) -> Iterator[Wiring]:
     with ExitStack() as stack:
         yield Wiring(endpoints, stack)
+
+
+def next_frame(socket: "zmq.Socket[bytes]", coordinator: Link) -> bytes:
+    """Take a frame; as long as there is none, have the coordinator publish another."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not socket.poll(50):
+        assert time.monotonic() < deadline
+        say(coordinator, topics.CONTROL, END)
+    return socket.recv(zmq.NOBLOCK)
 
 
 def wait_for(link: Link | SupervisorLink, enough: Callable[[list[Arrival]], bool]) -> list[Arrival]:
@@ -129,26 +148,70 @@ def test_the_handshake_lets_everyone_in_and_proves_both_directions(endpoints: En
             say(link, topics.command(name), Hello(name, 1))
         assert {message.actor for message in messages(receive(wiring.supervisor, 2))} == set(actors)  # type: ignore[attr-defined]
         for name, link in actors.items():
-            assert wiring.supervisor.send(name, Connect())
-            assert messages(receive(link, 1)) == [Connect()]
-            link.connect(name, (topics.RAW,))
+            assert wiring.supervisor.send(name, Connect(COORDINATED))
+            assert messages(receive(link, 1)) == [Connect(COORDINATED)]
+            link.connect(name, (topics.RAW,), COORDINATED)
             say(link, topics.report(name), Join(name, name, member=False))
-        welcomes: list[Send] = []
-        while len(welcomes) < len(actors):
+        guests: list[Guest | Log] = []
+        while len(guests) < len(actors):
             for arrival in receive(wiring.coordinator, 1):
                 if isinstance(arrival, Subscription):
-                    welcomes += lobby.on_subscription(arrival.topic)
+                    guests += lobby.on_subscription(arrival.topic)
                 elif isinstance(arrival, Envelope) and isinstance(arrival.message, Join):
-                    welcomes += lobby.on_join(arrival.message)
-        for welcome in welcomes:
-            say(wiring.coordinator, welcome.topic, welcome.message)
+                    guests += lobby.on_join(arrival.message)
+        for guest in guests:
+            assert isinstance(guest, Guest)
+            say(wiring.coordinator, topics.to(guest.actor), Welcome(guest.actor, guest.nonce, 0))
         for name, link in actors.items():
             assert messages(receive(link, 1)) == [Welcome(name, 9, 0)]
             say(link, topics.report(name), Ready(name, 9))
         for message in messages(receive(wiring.coordinator, 2)):
             assert isinstance(message, Ready)
-            lobby.on_ready(message)
+            assert list(lobby.on_ready(message)) == []
         assert lobby.is_complete
+
+
+def test_a_coordinator_that_starts_again_shares_no_endpoint_with_the_one_before(endpoints: Endpoints) -> None:
+    with wired(endpoints) as wiring:
+        before = wiring.actor("processor", topics.CONTROL)
+        second = wiring.link("coordinator", epoch=COORDINATED + 1)
+        second.bind(credit=8)
+        again = wiring.link("processor", epoch=COORDINATED + 2)
+        again.connect("processor", (topics.CONTROL,), COORDINATED + 1)
+        wait_for(second, lambda found: Subscription(topics.mark("processor", COORDINATED + 2)) in found)
+        say(second, topics.CONTROL, END)
+        say(again, topics.report("processor"), Ack("processor", 7, ()))
+        assert messages(receive(again, 1)) == [END]
+        assert messages(receive(second, 1)) == [Ack("processor", 7, ())]
+        assert list(before.poll(0)) == list(wiring.coordinator.poll(0)) == []
+
+
+def test_who_is_attached_gets_the_same_frames_but_no_raw_windows(endpoints: Endpoints) -> None:
+    with wired(endpoints) as wiring:
+        own = wiring.actor("quality", topics.RAW, topics.CONTROL)
+        observer = wiring.attached("watcher", topics.RAW, topics.CONTROL)
+        for topic, message in ((topics.RAW, window(0, 1)), (topics.CONTROL, END), (topics.CONTROL, END)):
+            say(wiring.coordinator, topic, message)
+        (_, *stamped) = receive(own, 3)
+        assert receive(observer, 2) == stamped
+        assert list(observer.poll(0)) == []
+
+
+def test_who_is_attached_and_takes_nothing_holds_nobody_up_and_notices_what_it_missed(
+    endpoints: Endpoints,
+) -> None:
+    with wired(endpoints) as wiring:
+        own = wiring.actor("quality", topics.CONTROL)
+        idle = wiring.raw(zmq.SUB, "observe", rcvhwm=1, subscribe=topics.prefix(topics.CONTROL))
+        wait_for(wiring.coordinator, lambda found: Subscription(topics.CONTROL) in found)
+        count = 10 * OBSERVED_FRAMES
+        for _ in range(count):
+            say(wiring.coordinator, topics.CONTROL, RunEnd(0, "x" * 200, "y" * 200))
+        assert len(receive(own, count)) == count
+        framing = Framing(RUN)
+        with pytest.raises(SequenceGap, match="messages were lost"):
+            for _ in range(count):
+                framing.decode(next_frame(idle, wiring.coordinator))
 
 
 def test_a_receiver_that_looks_late_gets_every_message_in_order(endpoints: Endpoints) -> None:
@@ -192,12 +255,12 @@ def test_an_actor_hears_what_it_subscribed_to_and_what_is_for_it_alone(endpoints
         for topic, message in (
             (topics.RAW, window(0, 1)),
             (topics.CONTROL, END),
-            (topics.to("ab"), LoadSessions(1)),
-            (topics.to("a"), LoadSessions(2)),
+            (topics.to("ab"), LoadSessions(1, 1)),
+            (topics.to("a"), LoadSessions(2, 2)),
         ):
             say(wiring.coordinator, topic, message)
-        assert messages(receive(one, 2)) == [window(0, 1), LoadSessions(2)]
-        assert messages(receive(two, 2)) == [END, LoadSessions(1)]
+        assert messages(receive(one, 2)) == [window(0, 1), LoadSessions(2, 2)]
+        assert messages(receive(two, 2)) == [END, LoadSessions(1, 1)]
 
 
 def test_a_frame_that_never_arrives_is_noticed_with_the_next(endpoints: Endpoints) -> None:
@@ -264,7 +327,7 @@ def test_a_command_under_another_name_is_refused_and_the_true_one_goes_on(endpoi
         honest = wiring.link("loader")
         say(honest, topics.command("loader"), Hello("loader", 1))
         assert messages(receive(wiring.supervisor, 1)) == [Hello("loader", 1)]
-        liar = wiring.raw(zmq.DEALER, "command", routing_id=b"quality")
+        liar = wiring.raw(zmq.DEALER, "command", routing_id=b"quality#1")
         liar.send(encode(topics.command("loader"), Attached("loader"), Stamp(RUN, 0, 1)))
         (arrival,) = receive(wiring.supervisor, 1)
         assert arrival == Rejected("malformed frame from quality: it speaks for loader")
@@ -276,19 +339,19 @@ def test_a_command_in_several_parts_is_refused(endpoints: Endpoints) -> None:
     with wired(endpoints) as wiring:
         stranger = wiring.raw(zmq.DEALER, "command", routing_id=b"x")
         stranger.send_multipart([b"one", b"two"])
-        assert receive(wiring.supervisor, 1) == [Rejected("x sent 2 parts instead of one")]
+        assert receive(wiring.supervisor, 1) == [Rejected("x sent 2 parts, or is no actor")]
 
 
 def test_the_supervisor_is_told_whether_an_actor_is_there(endpoints: Endpoints) -> None:
     with wired(endpoints) as wiring:
-        assert not wiring.supervisor.send("loader", Connect())
+        assert not wiring.supervisor.send("loader", Connect(COORDINATED))
         with closing(Link(endpoints, "loader", Framing(RUN), None)) as loader:
             say(loader, topics.command("loader"), Hello("loader", 1))
             receive(wiring.supervisor, 1)
             assert wiring.supervisor.send("loader", Stop("x"))
             assert messages(receive(loader, 1)) == [Stop("x")]
         deadline = time.monotonic() + DEADLINE_S
-        while wiring.supervisor.send("loader", Connect()):
+        while wiring.supervisor.send("loader", Connect(COORDINATED)):
             assert time.monotonic() < deadline
             list(wiring.supervisor.poll(0.01))
 
@@ -302,7 +365,7 @@ def test_last_words_reach_the_supervisor_though_the_link_is_closed_at_once(endpo
 
 def test_who_sends_to_nobody_says_so_and_does_not_wait_for_ever(endpoints: Endpoints) -> None:
     with closing(Link(endpoints, "loader", Framing(RUN), None)) as loader:
-        loader.connect("loader", ())
+        loader.connect("loader", (), COORDINATED)
         loader._senders["report"].setsockopt(zmq.SNDTIMEO, 20)
         with pytest.raises(PeerStalled, match="report/loader"):
             say(loader, topics.report("loader"), Ack("loader", 0, ()))
@@ -339,15 +402,15 @@ def test_a_watched_descriptor_wakes_the_supervisor_until_it_is_unwatched(endpoin
 
 @pytest.mark.parametrize("spare", [0, 1])
 def test_a_socket_path_may_be_as_long_as_the_system_allows_and_no_longer(spare: int) -> None:
-    folder = Path("/" + "x" * (IPC_PATH_MAX - len("/command") - 1 + spare))
+    folder = Path("/" + "x" * (IPC_PATH_MAX - len("/observe-9999") - 1 + spare))
     endpoints = Endpoints(folder)
     if spare == 0:
         endpoints.check()
-        assert endpoints.url("command") == f"ipc://{folder}/command"
+        assert endpoints.url("observe", 9999) == f"ipc://{folder}/observe-9999"
         return
     with pytest.raises(SocketPathTooLong, match="set TMPDIR to a shorter folder") as caught:
         endpoints.check()
-    assert caught.value.path == f"{folder}/command"
+    assert caught.value.path == f"{folder}/observe-9999"
 
 
 def test_a_path_that_is_too_long_leaves_nothing_open(endpoints: Endpoints) -> None:

@@ -8,21 +8,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from actors.domain.exit_codes import ExitCode
-from actors.supervisor.decisions import (
-    ABSENT_S,
-    BUSY_FACTOR,
-    DRAIN_S,
-    DUMP_S,
-    JOIN_S,
-    KILL_S,
-    STOP_S,
-    Stage,
-    State,
-    Trouble,
-    alive,
-    begin,
-    decide,
-)
+from actors.supervisor.decisions import DRAIN_S, KILL_S, STOP_S, alive, begin, decide
 from actors.supervisor.events import (
     Action,
     Complained,
@@ -40,6 +26,9 @@ from actors.supervisor.events import (
     Tell,
     Ticked,
 )
+from actors.supervisor.restarts import JOIN_S
+from actors.supervisor.run_state import Stage, State, Trouble
+from actors.supervisor.silence import ABSENT_S, BUSY_FACTOR, DUMP_S
 from protocol.lifecycle import ActorState
 from protocol.messages import Connect, Drop, Stop, Verdict
 from tests.plans import make_finished
@@ -120,7 +109,6 @@ TABLE: list[tuple[Event, dict[Stage, Stage]]] = [
             Stage.STARTING: Stage.KILLING,
             Stage.RUNNING: Stage.KILLING,
             Stage.DRAINING: Stage.KILLING,
-            Stage.STOPPING: Stage.KILLING,
         },
     ),
     (
@@ -179,6 +167,15 @@ def test_after_the_verdict_all_are_told_to_stop_and_exit_0_ends_the_run_as_done(
     state, actions = after(state, [Exited(name, 0) for name in ACTORS])
     assert (state.stage, state.exit_code, state.trouble, actions) == (Stage.OVER, ExitCode.DONE, None, [])
     assert {actor.state for actor in state.actors.values()} == {ActorState.EXITED}
+
+
+@pytest.mark.parametrize("name", ACTORS)
+@pytest.mark.parametrize("code", [-9, 3])
+def test_a_death_after_the_verdict_matters_to_nobody(name: str, code: int) -> None:
+    state, actions = decide(STOPPING, Exited(name, code))
+    assert (state.stage, state.trouble, actions) == (Stage.STOPPING, None, [])
+    state, _ = after(state, [Exited(other, 0) for other in ACTORS if other != name])
+    assert (state.stage, state.exit_code) == (Stage.OVER, ExitCode.DONE)
 
 
 @pytest.mark.parametrize("name", ACTORS)

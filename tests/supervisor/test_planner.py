@@ -21,7 +21,7 @@ from actors.domain.errors import ConfigError, DataError
 from actors.domain.grid import expected_opens
 from actors.domain.intervals import Interval
 from actors.domain.screening import StoredRows
-from actors.domain.session_plan import SessionPlan, Trading
+from actors.domain.session_plan import Flow, Restarts, SessionPlan, Trading
 from actors.runtime.calendars import Calendars
 from actors.supervisor.planner import make_plan, portable
 
@@ -431,7 +431,13 @@ def test_session_indicators_that_nobody_could_read_are_a_warning(
 def test_settings_reach_the_plan(bars: MemoryBars, calendars: Calendars) -> None:
     data = {"historical": {"enable_quality": False}, "indicators": {"tables": False}}
     written = document(**data, streaming={"catchup_threshold_seconds": 5.0}) | {
-        "pipeline": {"window_steps": 7, "window_rows": 99, "credit": 3, "heartbeat_seconds": 1.0},
+        "pipeline": {
+            "window_steps": 7,
+            "window_rows": 99,
+            "credit": 3,
+            "heartbeat_seconds": 1.0,
+            "restarts": {"limit": 5, "period_seconds": 9, "policy": {"analysis": "drop"}},
+        },
         "derived": {"min_coverage": 0.5},
         "quality": {"jump_ratio": 1.5},
         "logging": {"steps": False, "level": "DEBUG"},
@@ -440,7 +446,9 @@ def test_settings_reach_the_plan(bars: MemoryBars, calendars: Calendars) -> None
 
     plan = plan_of(written, bars, calendars)
 
-    assert msgspec.structs.astuple(plan.flow) == (7, 99, 3, 3, 60.0, 1.0, 30.0, False)
+    assert plan.flow == Flow(
+        *(7, 99, 3, 3, 60.0, 1.0, 30.0), restarts=Restarts(5, 9.0, policy={"analysis": "drop"})
+    )
     assert (plan.rules.min_coverage, plan.rules.jump_ratio, plan.rules.catchup_threshold_s) == (0.5, 1.5, 5.0)
     assert not plan.rules.history_quality_enabled
     assert (plan.log_steps, plan.log_level) == (False, "DEBUG")
