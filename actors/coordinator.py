@@ -397,9 +397,9 @@ class Coordinator:
             if window is None:
                 yield from self._steering.wake()
                 return
-            self._account.add_raw(window)
             self._barrier.launch(window)
             yield Send(topics.RAW, window)
+            self._account.add_raw(window)  # after it is out: others work on it meanwhile
 
     @property
     def _awaits_session(self) -> bool:
@@ -430,15 +430,17 @@ class Coordinator:
     def _seal(self) -> Iterator[Effect]:
         for flight in self._barrier.take_sealable():
             sealed = seal(flight)
-            self._account.add_sealed(sealed)
             yield self._publish(topics.SEALED, sealed)
+            self._account.add_sealed(sealed)  # after it is out: the engines work on it meanwhile
+            if self._plan.log_steps and sealed.session >= 0:
+                flight.lines = self._step_lines.lines(flight.window)
 
     def _land(self) -> Iterator[Effect]:
         for flight in self._barrier.take_landed():
             if flight.window.session >= 0:
                 self._count.add(flight.window)
-                if self._plan.log_steps and not flight.restored:
-                    yield self._step_lines.lines(flight.window)
+                if flight.lines is not None:
+                    yield flight.lines
 
     def _end(self) -> Iterator[Effect]:
         """Once the last window has landed, see everyone out."""

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from actors.domain.roles import RoleError
+from actors.domain.roles import LogLines, RoleError
 from protocol.messages import Derived, Quality, RawWindow
 
 
@@ -38,8 +38,8 @@ class Flight:
     derived: Derived | None = None
     quality: Quality | None = None
     sealed: bool = False
-    restored: bool = False
-    """Whether it was read from the journal."""
+    lines: LogLines | None = None
+    """What is to be logged once everyone has handled it."""
 
 
 @dataclass
@@ -71,9 +71,7 @@ class Barrier:
 
     def restore(self, windows: Iterable[RawWindow], next_seq: int) -> None:
         """Take up the run's last sealed windows, which perhaps not everyone has handled."""
-        self._flights = deque(
-            Flight(window, set(self.members), sealed=True, restored=True) for window in windows
-        )
+        self._flights = deque(Flight(window, set(self.members), sealed=True) for window in windows)
         self._oldest_seq = next_seq - len(self._flights)
         self._due = dict.fromkeys(self.members, self._oldest_seq)
         self._due |= {self.processor: next_seq, self.quality: next_seq}

@@ -17,11 +17,12 @@ class SessionQueue:
         self._plan = plan
         self._blocks: defaultdict[int, list[Bars]] = defaultdict(list)
         self._defects: defaultdict[int, list[Defect]] = defaultdict(list)
-        self._complete: set[int] = set()
+        self._tapes: dict[int, Tape] = {}
+        """Those that are complete, in order already: nobody waits for that when a session starts."""
 
     def on_bars(self, message: SessionBars) -> None:
         """Take some streams of a session."""
-        if message.session in self._complete:
+        if message.session in self._tapes:
             raise RoleError(f"loader sent bars of session {message.session} after its report")
         self._blocks[message.session].append(as_bars(message.block))
         self._defects[message.session].extend(message.defects)
@@ -32,20 +33,19 @@ class SessionQueue:
         sent = sum(load.delivered for load in message.loads)
         if arrived != sent:
             raise RoleError(f"loader sent {sent} bars of session {message.session}, {arrived} arrived")
-        self._complete.add(message.session)
+        blocks, defects = self._blocks.pop(message.session, []), self._defects.pop(message.session, [])
+        session = self._plan.session(message.session)
+        self._tapes[message.session] = make_tape(session, self._plan.base_streams, blocks, defects)
 
     def has(self, first: int, last: int) -> bool:
         """Whether all sessions from `first` to `last` are complete."""
-        return self._complete.issuperset(range(first, last + 1))
+        return self._tapes.keys() >= set(range(first, last + 1))
 
     def take(self, index: int) -> Tape:
-        """Put a complete session in order and let go of its blocks."""
-        self._complete.remove(index)
-        blocks, defects = self._blocks.pop(index), self._defects.pop(index, [])
-        return make_tape(self._plan.session(index), self._plan.base_streams, blocks, defects)
+        """Take a complete session."""
+        return self._tapes.pop(index)
 
     def forget_incomplete(self) -> None:
         """Let go of what has arrived of sessions that are not complete: they come again."""
-        for index in set(self._blocks) - self._complete:
-            del self._blocks[index]
-            self._defects.pop(index, None)
+        self._blocks.clear()
+        self._defects.clear()

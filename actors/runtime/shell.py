@@ -108,11 +108,11 @@ class Shell:
         self._stopped = False
         self._wake_at_ns: int | None = None
         self._next_beat_ns = 0
-        self._lines: list[Log] = []
+        self._lines: list[Log | LogLines] = []
         self._hands: dict[type[Any], Callable[[Any], None]] = {
             Send: self._send,
             Log: self._write,
-            LogLines: self._write_lines,
+            LogLines: self._write,
             Wake: self._set_wake,
             Done: self._finish,
         }
@@ -180,18 +180,25 @@ class Shell:
     def _send(self, effect: Send) -> None:
         self._link.send(effect.topic, self._link.encode(effect.topic, effect.message))
 
-    def _write(self, effect: Log) -> None:
+    def _write(self, effect: Log | LogLines) -> None:
         self._lines.append(effect)
 
     def _flush_lines(self) -> None:
-        """Write the lines that have gathered: a file is written once per message, not once per line."""
-        if self._lines:
-            self._log.write_all(self._lines)
-            self._lines.clear()
+        """Write what has gathered, once all is sent: nobody waits for a file, written once a message."""
+        pending, self._lines = self._lines, []
+        single: list[Log] = []
+        for effect in pending:
+            if isinstance(effect, Log):
+                single.append(effect)
+                continue
+            self._write_single(single)
+            self._log.write_lines(effect.texts, effect.sim_ts)
+        self._write_single(single)
 
-    def _write_lines(self, effect: LogLines) -> None:
-        self._flush_lines()
-        self._log.write_lines(effect.texts, effect.sim_ts)
+    def _write_single(self, lines: list[Log]) -> None:
+        if lines:
+            self._log.write_all(lines)
+            lines.clear()
 
     def _set_wake(self, effect: Wake) -> None:
         self._wake_at_ns = effect.at_ns

@@ -15,7 +15,15 @@ from typing import Final
 from actors.domain.errors import ConfigError, Problem
 from actors.supervisor.open_files import require_open_files
 
-PRELOAD: Final = ["actors.assembly.child", "actors.runtime.store", "actors.analysis", "actors.loader", "actors.processor", "actors.quality", "actors.recorder"]
+PRELOAD: Final = [
+    "actors.assembly.child",
+    "actors.runtime.store",
+    "actors.analysis",
+    "actors.loader",
+    "actors.processor",
+    "actors.quality",
+    "actors.recorder",
+]
 BLAS_THREADS: Final = "OPENBLAS_NUM_THREADS"
 SAFE_PATH: Final = "PYTHONSAFEPATH"
 INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)
