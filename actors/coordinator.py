@@ -314,6 +314,8 @@ class Coordinator:
             return idle and self._supply.history_is_taken
         if self._phase is Phase.QUEUE_LOADING:
             return self._supply.is_ready_for(self._session.index)
+        if self._phase is Phase.SESSION_ACTIVATION:
+            return self._supply.has(self._session.index)
         if self._phase is Phase.STREAMING:
             return idle
         return True

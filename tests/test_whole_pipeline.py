@@ -285,8 +285,7 @@ class Exchange:
         self._done = False
 
     def run(self) -> "Exchange":
-        self._perform("coordinator", self.coordinator.on_time(self._now_ns))
-        self._perform("coordinator", self.coordinator.begin())
+        self._begin()
         turns = 0
         while not self._done or any(self._channels.values()):
             turns += 1
@@ -298,6 +297,10 @@ class Exchange:
 
     def sent(self, kind: type[Any]) -> list[Any]:
         return [event.message for event in self.log if isinstance(event.message, kind)]
+
+    def _begin(self) -> None:
+        self._perform("coordinator", self.coordinator.on_time(self._now_ns))
+        self._perform("coordinator", self.coordinator.begin())
 
     def _turn(self) -> None:
         ready = sorted(ends for ends, queue in self._channels.items() if queue)
@@ -311,7 +314,10 @@ class Exchange:
             self._acked[sender] += type(message).__name__ == "Ack"
             self._perform(receiver, self.coordinator.on_message(message))
         else:
-            self._perform(receiver, self.roles[receiver].on_message(message))
+            self._deliver(receiver, message)
+
+    def _deliver(self, receiver: str, message: Message) -> None:
+        self._perform(receiver, self.roles[receiver].on_message(message))
 
     def _wake(self) -> None:
         assert self._wake_ns is not None, "nothing can ever happen again"

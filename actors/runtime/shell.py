@@ -316,6 +316,8 @@ class CoordinatorShell(Shell):
         super().__init__(role, around)
         self._journal = journal
         self._lobby = lobby
+        self._early: list[Message] = []
+        """What has come before the run began: an actor that was let in need not wait for the others."""
         self._done = False
 
     def _greet(self) -> None:
@@ -332,6 +334,9 @@ class CoordinatorShell(Shell):
         if not self._stopped:
             self._perform(self._role.on_time(clock.monotonic_ns()))
             self._perform(self._role.begin())
+            for message in self._early:
+                self._on_message(message)
+            self._early.clear()
 
     def _attend(self, arrival: Arrival) -> None:
         """Take what arrives before the run begins."""
@@ -340,6 +345,8 @@ class CoordinatorShell(Shell):
             self._stopped = True
         elif message is None or isinstance(message, Join | Ready):
             self._take(arrival)
+        else:
+            self._early.append(message)
 
     def _take(self, arrival: Arrival) -> None:
         if isinstance(arrival, Subscription):

@@ -453,6 +453,19 @@ def test_who_says_it_is_ready_and_was_not_welcomed_is_said_and_the_run_goes_on(s
     assert "stranger says it is ready without having been welcomed" in stage.log_of("coordinator")
 
 
+def test_what_an_actor_says_before_the_others_are_in_is_heard_once_the_run_begins(stage: Stage) -> None:
+    role = Timer()
+    ending = stage.play_coordinator(role, Pages(), ["echo", "late"])
+    echo = attend(stage)
+    say(echo, topics.report("echo"), Ack("echo", 4, ()))
+    join(stage, "late")
+    while not role.heard:
+        hear(stage.supervisor, Heartbeat)
+    assert role.heard == [Ack("echo", 4, ())]
+    stage.supervisor.send("coordinator", Stop("over"))
+    assert ending.result(DEADLINE_S) is ExitCode.DONE
+
+
 def write_journal(stage: Stage, count: int) -> None:
     framing = Framing(RUN, epoch=1)
     with JournalWriter(stage.journal, RUN) as journal:
