@@ -111,6 +111,8 @@ class Analysis:
         window = strategy.needs().window
         self._gatherer = None if window is None else WindowGatherer(window, self._layout)
         self._errors: list[Effect] = []
+        self._begins_at = 0
+        """The first window whose handlers are called."""
         self._started = False
         self._stopped: tuple[str, int] | None = None
         """What stopped the strategy, and the step."""
@@ -139,6 +141,13 @@ class Analysis:
             case _:
                 return ()
 
+    def begin_at(self, seq: int) -> None:
+        """Take all windows before this one as history: no handler is called for them.
+
+        Within a session, `on_start` and `on_session_start` are called as of the last step before it.
+        """
+        self._begins_at = seq
+
     def _find_wanted(self, strategy: Strategy[Any]) -> npt.NDArray[np.bool_] | None:
         """Mark the streams of the intervals that the strategy wants, by id; None is all."""
         wanted = strategy.needs().intervals
@@ -164,16 +173,21 @@ class Analysis:
                 f"sealed window {window.seq} came where {self.windows} was due: run the session again"
             )
         bars = BarColumns.of_block(as_bars(window.block))
+        plays = window.session >= 0 and window.seq >= self._begins_at
         if window.first:
-            self._start_session(window)
+            self._start_session(window, plays=plays)
+        elif plays and window.seq == self._begins_at:
+            self._begin_session()
         self._market.offer(window, bars)
-        if window.session >= 0:
+        if plays:
             self._play(window, bars)
             self._indicator_rows.add(window.session, bars)
+        elif window.session >= 0:
+            self._gather_unseen(window, bars)
         self._market.close_window(int(as_times(window.steps)[-1]))
-        if window.last and window.session >= 0:
+        if plays and window.last:
             self._end_session()
-        if window.session >= 0:
+        if plays:
             self._record_trades(window)
         self.windows += 1
         self.bars += len(bars)
@@ -207,16 +221,27 @@ class Analysis:
             effects.append(LogLines(texts, [signal.event_ts for signal in message.signals]))
         return [*effects, Send(topics.report(self.name), message)]
 
-    def _start_session(self, window: SealedWindow) -> None:
+    def _start_session(self, window: SealedWindow, *, plays: bool) -> None:
         self._market.start_session(self._plan.session(window.session), window.figures)
-        if window.session < 0:
-            return
+        if self._gatherer is not None and window.session >= 0:
+            self._gatherer.start_session(self._market.session)
+        if plays:
+            self._begin_session()
+
+    def _begin_session(self) -> None:
         if not self._started:
             self._started = True
             self._call("on_start")
-        if self._gatherer is not None:
-            self._gatherer.start_session(self._market.session)
         self._call("on_session_start")
+
+    def _gather_unseen(self, window: SealedWindow, bars: BarColumns) -> None:
+        """Keep what a stretch will hold that ends when handlers are called."""
+        if self._gatherer is None:
+            return
+        bars, times = self._select(bars), as_times(window.steps)
+        bounds = [0, *np.searchsorted(bars.close_ts, times, side="right").tolist()]
+        for _ in self._gatherer.gather(times, bars, bounds):
+            pass
 
     def _play(self, window: SealedWindow, bars: BarColumns) -> None:
         """Go through the steps one by one; each kind of event is made as its step comes."""

@@ -82,6 +82,8 @@ class Coordinator:
         self._signalled: dict[str, int] = {}
         """The last window for which an actor's signals were taken."""
         self._planned = frozenset(spec.actor for spec in plan.strategies)
+        self._gone: set[str] = set()
+        """Attached actors that the supervisor has given up; one may still knock."""
         self._recalled: Recollection | None = None
         """What is known of an earlier life, until the session that it ended in goes on."""
         self._begun = False
@@ -175,7 +177,7 @@ class Coordinator:
             self._ending.admit(actor)
         elif actor == "recorder":
             self._ending.admit(actor)
-        elif actor != "loader" and guest.member and actor not in self._account.dropped:
+        elif actor != "loader" and guest.member and actor not in (*self._account.dropped, *self._gone):
             next_ack = self._barrier.admit(actor)
             self._ending.admit(actor)
         welcome = Welcome(actor, guest.nonce, self._barrier.next_seq, next_ack, self._records)
@@ -249,7 +251,7 @@ class Coordinator:
 
     def _on_leave(self, message: Leave) -> Iterator[Effect]:
         if message.actor in self._barrier.members and message.actor not in self._planned:
-            yield from self._let_go(message.actor)
+            yield from self._let_go(message.actor, "it has left")
             return
         self._ending.on_leave(message.actor)
         yield from self._take_signals(message.actor, self.windows, message.signals)
@@ -263,19 +265,23 @@ class Coordinator:
         yield Log("WARNING", f"Stopping after the windows in flight: {message.reason}")
 
     def _on_drop(self, message: Drop) -> Iterator[Effect]:
+        if message.actor not in self._planned:
+            self._gone.add(message.actor)
         if message.actor not in self._barrier.members:
             return
+        if message.actor not in self._planned:
+            yield from self._let_go(message.actor, message.reason)
+            return
         yield Log("ERROR", f"{message.actor} is dropped, the run goes on without it: {message.reason}")
-        if message.actor in self._planned:
-            self._account.dropped[message.actor] = self._clock_ts
+        self._account.dropped[message.actor] = self._clock_ts
         self._barrier.drop(message.actor)
         self._ending.drop(message.actor)
 
-    def _let_go(self, actor: str) -> Iterator[Effect]:
-        """Wait no more for an attached member that has left."""
+    def _let_go(self, actor: str, why: str) -> Iterator[Effect]:
+        """Wait no more for an attached member."""
         self._barrier.drop(actor)
         self._ending.drop(actor)
-        yield Log("INFO", f"{actor} has left")
+        yield Log("INFO", f"The clock does not wait for {actor} any more: {why}")
 
     def _on_steer(self, message: Steer) -> Iterator[Effect]:
         answer = self._steering.on_steer(message, self._now_ns, over=self._over)

@@ -314,7 +314,10 @@ class Ack(Message, frozen=True):
 
 
 class Leave(Message, frozen=True):
-    """The sender has handled everything up to `RunEnd`; its own count of windows and bars proves it."""
+    """The sender has handled everything up to `RunEnd`; its own count of windows and bars proves it.
+
+    Somebody attached may leave at any time, and says so to the supervisor too.
+    """
 
     actor: Name
     windows: Count
@@ -344,7 +347,7 @@ class Connect(Message, frozen=True):
 
 
 class Attach(Message, frozen=True):
-    """A process that is none of the run's own asks to take part; the answer is `Connect` or `Stop`."""
+    """A process that is none of the run's own asks to take part; the answer is `Connect` or `Drop`."""
 
     actor: Name
     pid: Count
@@ -419,6 +422,8 @@ class Finished(Message, frozen=True):
     """By actor."""
     dropped: Mapping[Name, Instant] = msgspec.field(default_factory=dict)
     """The members that were dropped, each with the step up to which all had come by then."""
+    signals_digests: Mapping[Name, Label] = msgspec.field(default_factory=dict)
+    """By actor, of its signals alone; its name does not count."""
 
 
 class StreamTotal(Part, frozen=True):
@@ -437,13 +442,19 @@ class StreamTotal(Part, frozen=True):
 
 
 class Stop(Message, frozen=True):
-    """Finish in order: after the windows in flight, or at once where the run is over."""
+    """Finish in order: after the windows in flight, or at once where the run is over.
+
+    To somebody attached: the run is over, the rest is in the journal.
+    """
 
     reason: Text
 
 
 class Drop(Message, frozen=True):
-    """Wait no more for a member that has died or hangs. From the supervisor to the coordinator."""
+    """Wait no more for a member that has died or hangs. From the supervisor to the coordinator.
+
+    From it to somebody attached: you take no part (any more), and why.
+    """
 
     actor: Name
     reason: Text
@@ -500,4 +511,5 @@ COMMAND: Final = (
     | Drop
     | Steer
     | Answer
+    | Leave
 )

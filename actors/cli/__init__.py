@@ -27,6 +27,8 @@ VERBS: Final = {
     "until": Verb("actors.cli.control:until", "Let it go until a simulated time."),
     "speed": Verb("actors.cli.control:speed", "Let it go faster or slower."),
     "stop": Verb("actors.cli.control:stop", "End a run in order, as Ctrl-C would."),
+    "attach": Verb("actors.cli.attach:attach", "Attach another strategy to a run that is running."),
+    "replay": Verb("actors.cli.attach:replay", "Send a run that is over through another strategy."),
     "logs": Verb("actors.cli.logs:logs", "Show a run's logs, merged, filtered, followed."),
     "runs": Verb("actors.cli.results:runs_", "List the runs there are."),
     "show": Verb("actors.cli.results:show", "Show what a run came to."),

@@ -140,4 +140,5 @@ class Account:
             lag_ns=lag_ns,
             verdicts=dict(self._verdicts),
             dropped=dict(self.dropped),
+            signals_digests={actor: self._signals_digest.of(actor) for actor in self._signals},
         )

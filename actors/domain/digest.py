@@ -126,6 +126,10 @@ class SignalsDigest:
             total.update(_ENCODER.encode(actor) + signals.digest())
         return total.hexdigest()
 
+    def of(self, actor: str) -> str:
+        """Give the digest of one actor's signals alone, 64 hex digits; its name does not count."""
+        return self._actors.get(actor, hashlib.sha256()).digest().hex()
+
 
 def _packed(parts: Iterable[Part]) -> bytes:
     return b"".join(map(_ENCODER.encode, parts))

@@ -25,23 +25,39 @@ class Framing:
         self.epoch = epoch
         self._numbering = Numbering()
 
-    def encode(self, topic: str, message: Message) -> bytes:
-        """Build the next frame of a topic.
+    def encode(self, topic: str, message: Message, channel: str | None = None) -> bytes:
+        """Build the next frame of a topic; `channel` counts apart what several hear under one topic.
 
         Raises FrameTooLarge.
         """
-        return codec.encode(topic, message, Stamp(self.run, self.epoch, self._numbering.take(topic)))
+        number = self._numbering.take(channel or topic)
+        return codec.encode(topic, message, Stamp(self.run, self.epoch, number))
 
     def decode(self, frame: bytes, sender: str | None = None) -> Envelope:
         """Read a frame; where it is known who sent it, it must say so.
 
         Raises ProtocolError where it is malformed, foreign, of an epoch that is over, or out of sequence.
         """
+        envelope = self.read(frame, sender)
+        self.check(envelope)
+        return envelope
+
+    def read(self, frame: bytes, sender: str | None = None) -> Envelope:
+        """Read a frame whose number does not matter, or is looked at later.
+
+        Raises ProtocolError where it is malformed or foreign.
+        """
         envelope = codec.decode(frame, run=self.run)
         if sender is not None and envelope.sender != sender:
             raise MalformedFrame(sender, f"it speaks for {envelope.sender}")
-        self._check.accept(envelope.topic, envelope.stamp.epoch, envelope.stamp.sequence)
         return envelope
+
+    def check(self, envelope: Envelope) -> None:
+        """Take note of a frame's number.
+
+        Raises ForeignFrame where its epoch is over, and SequenceGap where it is out of sequence.
+        """
+        self._check.accept(envelope.topic, envelope.stamp.epoch, envelope.stamp.sequence)
 
 
 class Journal(Protocol):

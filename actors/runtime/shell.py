@@ -44,7 +44,7 @@ GREETING_S: Final = 60.0
 """How long the supervisor and the coordinator may take to let an actor in."""
 
 
-_KNOWN: Final = (RoleError, ProtocolError, DataError, PeerStalled, JournalWriteError)
+KNOWN: Final = (RoleError, ProtocolError, DataError, PeerStalled, JournalWriteError)
 """Errors that say all there is to say; any other gets a traceback."""
 
 
@@ -127,7 +127,7 @@ class Shell:
         except SupervisorGone:
             self._log.write("ERROR", "The supervisor is gone; stopping")
             return ExitCode.ACTOR_FAILED
-        except _KNOWN as error:
+        except KNOWN as error:
             return self._fail(f"{error}", error)
         except Exception as error:  # noqa: BLE001  (the one broad net of a process)
             return self._fail(f"{type(error).__name__}: {error}", error)
@@ -294,7 +294,7 @@ class Shell:
         )
 
     def _fail(self, reason: str, error: Exception) -> ExitCode:
-        if isinstance(error, _KNOWN):
+        if isinstance(error, KNOWN):
             self._log.write("ERROR", reason)
         else:
             self._log.exception(reason)

@@ -25,7 +25,7 @@ from actors.runtime.framing import Framing
 from protocol import topics
 from protocol.codec import MAX_FRAME_BYTES, Envelope
 from protocol.errors import ForeignFrame, MalformedFrame
-from protocol.messages import Message
+from protocol.messages import Attach, Message
 
 SEND_TIMEOUT_MS: Final = 10_000
 LAST_WORDS_MS: Final = 500
@@ -46,8 +46,10 @@ CLIENT_PREFIX: Final = "ctl-"
 """What the names of those begin with who steer a run and are none of its actors."""
 ENDPOINTS: Final = ("ingest", "stream", "observe", "report")
 """Those of the coordinator; the supervisor's is `command`."""
-OBSERVED_FRAMES: Final = 1000
-"""How many frames somebody attached may be behind before it misses some."""
+OBSERVED_FRAMES: Final = 128
+"""How many frames somebody attached may be behind before it misses some, on either side of its socket."""
+ATTACHED_SEND_MS: Final = 1000
+"""How long somebody attached waits for a coordinator that does not listen: another may be about to come."""
 _IDENTITY: Final = re.compile(rb"([a-z0-9][a-z0-9_-]{0,31})#[0-9]+", re.ASCII)
 """A process on `command`: an actor and a number that no other process of it has."""
 
@@ -134,6 +136,8 @@ class Link:
         self._publisher: zmq.Socket[bytes] | None = None
         self._observed: zmq.Socket[bytes] | None = None
         self._observers = 0
+        self._lossy: zmq.Socket[bytes] | None = None
+        """What may miss frames, and leaves it to who reads them to notice."""
         if lifeline is not None:
             self._poller.register(lifeline, zmq.POLLIN)
         identity = f"{actor}#{os.getpid()}".encode()
@@ -163,7 +167,7 @@ class Link:
 
     def connect(self, actor: str, subscriptions: tuple[str, ...], epoch: int) -> None:
         """Open the sockets of one of the run's own actors, to the coordinator of an epoch."""
-        self._subscribe(actor, subscriptions, self._endpoints.url("stream", epoch))
+        self._subscribe(actor, subscriptions, self._endpoints.url("stream", epoch), rcvhwm=0)
         for name in ("report", "ingest"):
             self._push(name, epoch)
 
@@ -172,23 +176,31 @@ class Link:
         for socket in [*self._receivers, *self._senders.values()]:
             if socket is not self._command:
                 self._close(socket)
-        self._subscribe(actor, subscriptions, self._endpoints.url("observe", epoch))
-        self._push("report", epoch)
+        url = self._endpoints.url("observe", epoch)
+        self._lossy = self._subscribe(actor, subscriptions, url, rcvhwm=OBSERVED_FRAMES)
+        self._push("report", epoch, sndtimeo=ATTACHED_SEND_MS, linger=LAST_WORDS_MS)
+
+    def watch(self, descriptor: int) -> None:
+        """Wake `poll` also when this descriptor becomes readable."""
+        self._poller.register(descriptor, zmq.POLLIN)
 
     def renew(self, epoch: int) -> None:
         """Number this process's frames anew, in another epoch."""
         self._framing.renew(epoch)
 
-    def _subscribe(self, actor: str, subscriptions: tuple[str, ...], url: str) -> None:
+    def _subscribe(
+        self, actor: str, subscriptions: tuple[str, ...], url: str, *, rcvhwm: int
+    ) -> zmq.Socket[bytes]:
         """Listen; the mark is subscribed last, so that seeing it proves the others."""
-        subscriber = self._socket(zmq.SUB, sndhwm=0, reconnect_ivl=-1)
+        subscriber = self._socket(zmq.SUB, sndhwm=0, reconnect_ivl=-1, rcvhwm=rcvhwm)
         for topic in (*subscriptions, topics.to(actor), topics.mark(actor, self.epoch)):
             subscriber.setsockopt(zmq.SUBSCRIBE, topics.prefix(topic))
         subscriber.connect(url)
         self._add(subscriber, sends=None, receives=True)
+        return subscriber
 
-    def _push(self, name: str, epoch: int) -> None:
-        pusher = self._socket(zmq.PUSH, sndhwm=1000, immediate=1, reconnect_ivl=-1)
+    def _push(self, name: str, epoch: int, **options: int) -> None:
+        pusher = self._socket(zmq.PUSH, sndhwm=1000, immediate=1, reconnect_ivl=-1, **options)
         pusher.connect(self._endpoints.url(name, epoch))
         self._add(pusher, sends=name, receives=False)
 
@@ -253,7 +265,7 @@ class Link:
             if socket in (self._publisher, self._observed):
                 yield from self._subscription(socket, frame)
             else:
-                yield self._decode(frame)
+                yield self._decode(frame, lossy=socket is self._lossy)
 
     def _subscription(self, socket: zmq.Socket[bytes], frame: bytes) -> Iterator[Subscription]:
         """Read a subscription; on `observe` all are counted, so that nothing is sent there in vain."""
@@ -264,9 +276,9 @@ class Link:
         if frame[:1] == b"\1":
             yield Subscription(frame[1:].rstrip(b"\0").decode("ascii", errors="replace"))
 
-    def _decode(self, frame: bytes) -> Envelope | Rejected:
+    def _decode(self, frame: bytes, *, lossy: bool) -> Envelope | Rejected:
         try:
-            return self._framing.decode(frame)
+            return self._framing.read(frame) if lossy else self._framing.decode(frame)
         except (MalformedFrame, ForeignFrame) as error:
             return Rejected(str(error))
 
@@ -300,7 +312,7 @@ class SupervisorLink:
         self._poller = zmq.Poller()
         self._poller.register(self._router, zmq.POLLIN)
         self._identities: dict[str, bytes] = {}
-        """By actor, the process that spoke for it last."""
+        """By actor, the process that spoke for it last; by its own name, each that wants to attach."""
 
     def watch(self, descriptor: int) -> None:
         """Wake `poll` also when this descriptor becomes readable."""
@@ -311,10 +323,12 @@ class SupervisorLink:
         self._poller.unregister(descriptor)
 
     def send(self, actor: str, message: Message) -> bool:
-        """Send to an actor; False where it is not connected (any more)."""
-        frame = self._framing.encode(topics.command(actor), message)
+        """Send to an actor, or to a process that attaches; False where it is not connected (any more)."""
+        identity = self._identities.get(actor, b"")
+        topic = topics.command(actor.partition("#")[0])
+        frame = self._framing.encode(topic, message, channel=identity.decode() or topic)
         try:
-            self._router.send_multipart([self._identities.get(actor, b""), frame], zmq.NOBLOCK)
+            self._router.send_multipart([identity, frame], zmq.NOBLOCK)
         except (zmq.Again, zmq.ZMQError):
             return False
         return True
@@ -340,11 +354,20 @@ class SupervisorLink:
         if identity is None or len(parts) != 2:  # noqa: PLR2004  (identity and frame)
             return Rejected(f"{name} sent {len(parts) - 1} parts, or is no actor")
         try:
-            envelope = self._framing.decode(parts[1], name)
+            envelope = self._framing.read(parts[1], name)
+            if isinstance(envelope.message, Attach):
+                return self._asking(envelope, parts[0])
+            self._framing.check(envelope)
         except (MalformedFrame, ForeignFrame) as error:
             return Rejected(str(error))
         self._identities[name] = parts[0]
         return envelope
+
+    def _asking(self, envelope: Envelope, identity: bytes) -> Envelope:
+        """Name a process that wants to attach by its identity: the name it asks for may be another's."""
+        process = identity.decode()
+        self._identities[process] = identity
+        return envelope._replace(sender=process)
 
 
 class ControlLink:

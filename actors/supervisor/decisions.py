@@ -24,9 +24,11 @@ from typing import Any, Final
 
 from actors.domain.exit_codes import ExitCode
 from actors.domain.session_plan import Restarts
+from actors.supervisor import guests
 from actors.supervisor.events import (
     Action,
     Answered,
+    Asked,
     Complained,
     Concluded,
     Event,
@@ -94,7 +96,10 @@ def begin(
 
 def decide(state: State, event: Event) -> Decision:
     """Say what follows from an event."""
-    return _RULES[type(event)](state, event)
+    if isinstance(event, Asked) or getattr(event, "actor", None) in state.guests:
+        return guests.decide(state, event)
+    rule = _RULES.get(type(event))
+    return (state, []) if rule is None else rule(state, event)
 
 
 def _on_greeted(state: State, event: Greeted) -> Decision:
@@ -104,8 +109,11 @@ def _on_greeted(state: State, event: Greeted) -> Decision:
     if coordinator.state not in (ActorState.GREETED, ActorState.RUNNING) or state.stage not in OPEN:
         return state, []
     greeted = (name for name, actor in state.actors.items() if actor.state is ActorState.GREETED)
-    told = greeted if event.actor == COORDINATOR else (event.actor,)
-    return state, [Tell(name, Connect(coordinator.epoch)) for name in told if name != COORDINATOR]
+    if event.actor != COORDINATOR:
+        return state, [Tell(event.actor, Connect(coordinator.epoch))]
+    actions = [Tell(name, Connect(coordinator.epoch)) for name in greeted if name != COORDINATOR]
+    state, more = guests.connect_all(state)
+    return state, [*actions, *more]
 
 
 def _on_joined(state: State, event: Joined) -> Decision:
@@ -145,7 +153,8 @@ def _stop_all(state: State) -> Decision:
     for name in alive:
         state = step(state, name, ActorEvent.STOP_SENT)
     state = replace(state, stage=Stage.STOPPING, deadline_ns=state.now_ns + ns(STOP_S))
-    return state, [Tell(name, Stop("the run is over")) for name in alive]
+    told = [Tell(name, Stop("the run is over")) for name in alive]
+    return state, [*told, *guests.farewell(state, "the run is over")]
 
 
 def _on_complained(state: State, event: Complained) -> Decision:
@@ -268,7 +277,8 @@ def _on_ticked(state: State, event: Ticked) -> Decision:
         return state, [*started, *dumps]
     overdue = event.now_ns > state.deadline_ns
     state, actions = _on_time_up(state) if overdue else _look_for_silence(state)
-    return state, [*started, *actions]
+    state, parted = guests.look_for_guests(state)
+    return state, [*started, *actions, *parted]
 
 
 def _abandon(state: State) -> State:
@@ -354,9 +364,11 @@ def _kill_all(state: State) -> Decision:
     for name in left:
         event = ActorEvent.SILENT if _is_blamed(state, name) else ActorEvent.STOP_SENT
         state = step(state, name, event)
+    told: list[Action] = []
     if state.stage is not Stage.KILLING:
         state = replace(state, stage=Stage.KILLING, deadline_ns=state.now_ns + ns(KILL_S))
-    return state, [Kill(name) for name in left]
+        told = guests.farewell(state, "the run has ended early")
+    return state, [*(Kill(name) for name in left), *told]
 
 
 def _is_blamed(state: State, name: str) -> bool:

@@ -76,6 +76,28 @@ class Answered(NamedTuple):
     answer: Answer
 
 
+class Asked(NamedTuple):
+    """A process that is none of ours asks to take part."""
+
+    actor: str
+    process: str
+    """By which it is answered."""
+    pid: int
+    member: bool
+
+
+class Departed(NamedTuple):
+    """Somebody attached says that it leaves."""
+
+    actor: str
+
+
+class Vanished(NamedTuple):
+    """The process of somebody attached has ended."""
+
+    actor: str
+
+
 Event = (
     Greeted
     | Joined
@@ -88,6 +110,9 @@ Event = (
     | Ticked
     | Steered
     | Answered
+    | Asked
+    | Departed
+    | Vanished
 )
 
 
@@ -121,6 +146,13 @@ class Dump(NamedTuple):
     actor: str
 
 
+class Follow(NamedTuple):
+    """Watch a process that is none of ours."""
+
+    actor: str
+    pid: int
+
+
 class Note(NamedTuple):
     """Write a line to the supervisor's log."""
 
@@ -128,4 +160,4 @@ class Note(NamedTuple):
     text: str
 
 
-Action = Tell | Kill | Start | Dump | Note
+Action = Tell | Kill | Start | Dump | Follow | Note

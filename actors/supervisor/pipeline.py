@@ -13,8 +13,9 @@ from actors.runtime import clock
 from actors.runtime.framing import Framing
 from actors.runtime.logs import ActorLog
 from actors.runtime.transport import CLIENT_PREFIX, Endpoints, Rejected, SupervisorLink
-from actors.supervisor import decisions, events
-from actors.supervisor.events import Dump, Event, Kill, Note, Start, Tell
+from actors.supervisor import decisions, events, guests
+from actors.supervisor.events import Dump, Event, Follow, Kill, Note, Start, Tell
+from actors.supervisor.guest_watch import GuestWatch
 from actors.supervisor.interrupts import Interrupts
 from actors.supervisor.post_mortem import stack_of
 from actors.supervisor.processes import Processes
@@ -25,9 +26,23 @@ from actors.supervisor.watch import ActorLine, Show, Watch
 from protocol import topics
 from protocol.codec import Envelope
 from protocol.errors import SequenceGap
-from protocol.messages import Answer, Attached, Failed, Finished, Heartbeat, Hello, Message, Progress, Steer
+from protocol.messages import (
+    Answer,
+    Attach,
+    Attached,
+    Failed,
+    Finished,
+    Heartbeat,
+    Hello,
+    Leave,
+    Message,
+    Progress,
+    Steer,
+)
 
 TICK_S: Final = 0.25
+GUESTS_SAY: Final = (Attached, Heartbeat, Failed, Leave)
+"""What is heard of somebody attached."""
 _STATES: Final[Mapping[Stage, RunState]] = {
     Stage.STARTING: "starting",
     Stage.RUNNING: "running",
@@ -65,11 +80,13 @@ class Pipeline:
         )
         self._next_tick_ns = now_ns
         self._asked: set[str] = set()
+        self._guests = GuestWatch()
         self._hands: dict[type[Any], Callable[[Any], None]] = {
             Tell: self._tell,
             Kill: self._kill,
             Start: self._start,
             Dump: self._dump,
+            Follow: self._follow,
             Note: self._note,
         }
 
@@ -94,6 +111,7 @@ class Pipeline:
         if self._state.stage is Stage.OVER:
             self._processes.abandon()
         self._link.close()
+        self._guests.close()
 
     def _turn(self) -> None:
         self._receive((self._next_tick_ns - clock.monotonic_ns()) / 1e9)
@@ -103,6 +121,9 @@ class Pipeline:
             self._link.unwatch(descriptor)
             self._log_stack(name)
             self._apply(events.Exited(name, code))
+        for name, descriptor in self._guests.ended():
+            self._link.unwatch(descriptor)
+            self._apply(events.Vanished(name))
         self._tick()
 
     def _receive(self, wait_s: float) -> None:
@@ -110,10 +131,18 @@ class Pipeline:
             for arrival in self._link.poll(wait_s):
                 if isinstance(arrival, Rejected):
                     self._log.write("WARNING", f"Dropped: {arrival.reason}")
+                elif isinstance(arrival.message, Attach):
+                    self._on_attach(arrival.sender, arrival.message)
                 elif self._is_known(arrival):
                     self._take(arrival.message)
         except SequenceGap as gap:
             self._on_gap(gap)
+
+    def _on_attach(self, process: str, attach: Attach) -> None:
+        if process.partition("#")[0] == attach.actor:
+            self._apply(events.Asked(attach.actor, process, attach.pid, attach.member))
+        else:
+            self._log.write("WARNING", f"Dropped: {process} asks for the name {attach.actor}")
 
     def _on_gap(self, gap: SequenceGap) -> None:
         """Blame one of our actors for what it lost; a stranger's numbers are nobody's trouble."""
@@ -128,6 +157,8 @@ class Pipeline:
         sender = envelope.sender
         if isinstance(envelope.message, Steer):
             known = sender.startswith(CLIENT_PREFIX) and envelope.message.client == sender
+        elif sender in self._state.guests:
+            known = isinstance(envelope.message, GUESTS_SAY) and envelope.message.actor == sender
         else:
             known = sender in self._roles and getattr(envelope.message, "actor", sender) == sender
         if not known:
@@ -152,6 +183,8 @@ class Pipeline:
                 self._apply(events.Steered(message))
             case Answer():
                 self._apply(events.Answered(message))
+            case Leave():
+                self._apply(events.Departed(message.actor))
             case Failed():
                 known = message.exit_code in tuple(ExitCode)
                 code = message.exit_code if known else ExitCode.ACTOR_FAILED
@@ -192,6 +225,11 @@ class Pipeline:
         self._asked.add(action.actor)
         self._apply(events.Examined(action.actor, self._processes.dump(action.actor)))
 
+    def _follow(self, action: Follow) -> None:
+        descriptor = self._guests.follow(action.actor, action.pid)
+        if descriptor is not None:
+            self._link.watch(descriptor)
+
     def _log_stack(self, actor: str) -> None:
         """Write down where an actor was that has ended after it was asked."""
         if actor in self._asked and (stack := stack_of(self._places, actor)):
@@ -205,8 +243,12 @@ class Pipeline:
             name: ActorLine(actor.role, actor.pid, actor.state, len(actor.ends_ns))
             for name, actor in self._state.actors.items()
         }
+        lines |= {
+            name: ActorLine(guest.role, guest.pid, guest.state) for name, guest in self._state.guests.items()
+        }
         trouble, lost = self._state.trouble, self._state.lost
-        message = trouble.reason if trouble else "; ".join(lost.values()) or None
+        told = (*lost.values(), *guests.describe(self._state))
+        message = trouble.reason if trouble else "; ".join(told) or None
         return self._watch.snapshot(lines, _STATES[self._state.stage], clock.monotonic_ns(), message)
 
     def _verdict(self) -> Verdict:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from actors.domain.exit_codes import ExitCode
 from actors.domain.session_plan import Restarts
 from actors.supervisor.events import Action
+from actors.supervisor.guest import Guest
 from actors.supervisor.wanted import Wanted
 from protocol.lifecycle import ACTOR_TRANSITIONS, ActorEvent, ActorState
 from protocol.messages import Finished
@@ -88,6 +89,8 @@ class State:
     restarts: Restarts = NO_RESTARTS
     epoch: int = 0
     """The last one that a process was given."""
+    guests: Mapping[str, Guest] = field(default_factory=dict)
+    """Processes that are attached, or were."""
 
     @property
     def restarted(self) -> int:

@@ -87,4 +87,5 @@ def excuse(state: State, passed_ns: int) -> State:
         name: replace(actor, seen_ns=actor.seen_ns + passed_ns, busy_ns=actor.busy_ns + passed_ns)
         for name, actor in state.actors.items()
     }
-    return replace(state, actors=actors, deadline_ns=state.deadline_ns + passed_ns)
+    guests = {name: replace(guest, seen_ns=guest.seen_ns + passed_ns) for name, guest in state.guests.items()}
+    return replace(state, actors=actors, guests=guests, deadline_ns=state.deadline_ns + passed_ns)

@@ -163,16 +163,22 @@ def _signals(plan: SessionPlan, finished: Finished | None) -> Json:
         "by_strategy": {
             spec.name: by_actor.get(spec.actor, 0) if finished else None for spec in plan.strategies
         },
+        "digests": {
+            spec.name: finished.signals_digests.get(spec.actor) if finished else None
+            for spec in plan.strategies
+        },
     }
 
 
 def _results(plan: SessionPlan, finished: Finished | None, lost: Mapping[str, str]) -> Json:
     """Say by strategy what its trading came to; null where it never said."""
     verdicts = finished.verdicts if finished else {}
-    return {spec.name: _result(verdicts.get(spec.actor), lost.get(spec.actor)) for spec in plan.strategies}
+    return {
+        spec.name: strategy_result(verdicts.get(spec.actor), lost.get(spec.actor)) for spec in plan.strategies
+    }
 
 
-def _result(verdict: Verdict | None, lost: str | None) -> Json | None:
+def strategy_result(verdict: Verdict | None, lost: str | None) -> Json | None:
     """Put a strategy's figures together; of an engine that died, all are null but the failure."""
     if verdict is None:
         return None if lost is None else {**dict.fromkeys(RESULT_FIGURES), "failure": lost}

@@ -1,10 +1,11 @@
 """Follow what actors say of themselves, and make the snapshots that the screen and `status.json` show."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from actors.assembly.places import actor_roles
 from actors.domain.session_plan import SessionPlan
 from actors.supervisor.status import ActorStatus, RunState, RunStatus
 from protocol.lifecycle import ActorState, Phase
@@ -40,6 +41,7 @@ class Watch:
         self._plan = plan
         self._run = run
         self._zone = ZoneInfo(plan.timezone)
+        self._actors = actor_roles(plan)
         self._began_ns = began_ns
         self._beats: dict[str, tuple[Beat | None, Beat]] = {}
         self._progress: Progress | None = None
@@ -72,12 +74,17 @@ class Watch:
         return None if self._progress is None else self._progress.phase
 
     def peak_rss_bytes(self) -> Mapping[str, int]:
-        """Give each actor's highest memory."""
-        return {name: latest.heartbeat.peak_rss_bytes for name, (_, latest) in self._beats.items()}
+        """Give each actor's highest memory; whoever is attached is no affair of the run."""
+        return {name: beat.peak_rss_bytes for name, beat in self._own_beats()}
 
     def cpu_ns(self) -> Mapping[str, int]:
         """Give the processor time that each actor has used."""
-        return {name: latest.heartbeat.cpu_ns for name, (_, latest) in self._beats.items()}
+        return {name: beat.cpu_ns for name, beat in self._own_beats()}
+
+    def _own_beats(self) -> Iterator[tuple[str, Heartbeat]]:
+        for name, (_, latest) in self._beats.items():
+            if name in self._actors:
+                yield name, latest.heartbeat
 
     def snapshot(
         self, actors: Mapping[str, ActorLine], state: RunState, now_ns: int, message: str | None
