@@ -310,6 +310,8 @@ class CoordinatorShell(Shell):
         self._journal = journal
         self._lobby = lobby
         self._done = False
+        self._early: list[Arrival] = []
+        """What came before everyone was in."""
 
     def _greet(self) -> None:
         """Say hello; the sockets are bound already. Let everyone in, then begin."""
@@ -325,14 +327,18 @@ class CoordinatorShell(Shell):
         if not self._stopped:
             self._perform(self._role.on_time(clock.monotonic_ns()))
             self._perform(self._role.begin())
+        for arrival in self._early:
+            self._take(arrival)
 
     def _attend(self, arrival: Arrival) -> None:
-        """Take what arrives before the run begins."""
+        """Take what arrives before the run begins; who has read up already may answer before all are in."""
         message = arrival.message if isinstance(arrival, Envelope) else None
         if isinstance(message, Stop):
             self._stopped = True
         elif message is None or isinstance(message, Join | Ready):
             self._take(arrival)
+        else:
+            self._early.append(arrival)
 
     def _take(self, arrival: Arrival) -> None:
         if isinstance(arrival, Subscription):
