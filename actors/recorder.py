@@ -92,6 +92,7 @@ class Recorder:
                     self._recording.add_signals(segment, message)
             if self._recording.loose_bars >= self._limits.loose_bars:
                 self._settle(segment)
+        self._recording.close_session()
         self._settle(segment)
 
     def _settle(self, segment: int) -> None:

@@ -22,7 +22,7 @@ VERBS: Final = {
     "data": Verb("actors.cli.data:data", "Make and inspect stored bars."),
     "status": Verb("actors.cli.status:status", "Show where a run is, while it runs and after."),
     "pause": Verb("actors.cli.control:pause", "Let the clock of a run stand still."),
-    "resume": Verb("actors.cli.control:resume", "Let it go on."),
+    "resume": Verb("actors.cli.resume:resume", "Let it go on; or take up a run that has ended early."),
     "step": Verb("actors.cli.control:step", "Let it go some steps."),
     "until": Verb("actors.cli.control:until", "Let it go until a simulated time."),
     "speed": Verb("actors.cli.control:speed", "Let it go faster or slower."),

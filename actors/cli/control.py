@@ -31,19 +31,7 @@ def pause(run: str | None, runs: Path) -> None:
 
     RUN is a run folder, or the name of one below --runs; without it, the newest that is running.
     """
-    _steer(_running(run, runs), order("pause"))
-
-
-@click.command()
-@run_argument
-@runs_option
-@exits_cleanly
-def resume(run: str | None, runs: Path) -> None:
-    """Let the clock of RUN go on.
-
-    RUN is a run folder, or the name of one below --runs; without it, the newest that is running.
-    """
-    _steer(_running(run, runs), order("resume"))
+    steer_run(_running(run, runs), order("pause"))
 
 
 @click.command()
@@ -56,7 +44,7 @@ def step(steps: int, run: str | None, runs: Path) -> None:
 
     RUN is a run folder, or the name of one below --runs; without it, the newest that is running.
     """
-    _steer(_running(run, runs), order("step", steps=steps))
+    steer_run(_running(run, runs), order("step", steps=steps))
 
 
 @click.command()
@@ -71,7 +59,7 @@ def until(time: str, run: str | None, runs: Path) -> None:
     is a run folder, or the name of one below --runs; without it, the newest that is running.
     """
     folder = _running(run, runs)
-    _steer(folder, order("until", until_ts=_instant(folder, time)))
+    steer_run(folder, order("until", until_ts=_instant(folder, time)))
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -86,7 +74,7 @@ def speed(speed: float, run: str | None, runs: Path) -> None:
     """
     if not (speed == 0 or SLOWEST <= speed <= FASTEST):
         raise click.BadParameter(f"{speed:g} is no speed: write 0, or from {SLOWEST:g} to {FASTEST:g}")
-    _steer(_running(run, runs), order("speed", speed=speed))
+    steer_run(_running(run, runs), order("speed", speed=speed))
 
 
 @click.command()
@@ -98,7 +86,7 @@ def stop(run: str | None, runs: Path) -> None:
 
     RUN is a run folder, or the name of one below --runs; without it, the newest that is running.
     """
-    _steer(_running(run, runs), order("stop"))
+    steer_run(_running(run, runs), order("stop"))
 
 
 def _running(run: str | None, runs: Path) -> Path:
@@ -125,7 +113,7 @@ def _instant(folder: Path, text: str) -> int:
         ) from error
 
 
-def _steer(folder: Path, steer: Steer) -> None:
+def steer_run(folder: Path, steer: Steer) -> None:
     """Have it done, and say what the run answers."""
     try:
         answer = ask(read_control(folder), steer)

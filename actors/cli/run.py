@@ -6,12 +6,12 @@ import signal
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from actors.cli.errors import exits_cleanly
-from actors.cli.options import config_argument, override_options
+from actors.cli.options import find_run, override_options
 from actors.domain.overrides import Overrides
 from actors.supervisor.forkserver import start_forkserver
 
@@ -32,7 +32,13 @@ def _digests(_context: click.Context, _option: click.Parameter, texts: tuple[str
 
 
 @click.command()
-@config_argument
+@click.argument("config", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--resume",
+    "resumed",
+    metavar="RUN",
+    help="Go on with a run that has ended without being done; CONFIG then only where its file has moved.",
+)
 @override_options
 @click.option(
     "--runs",
@@ -55,8 +61,9 @@ def _digests(_context: click.Context, _option: click.Parameter, texts: tuple[str
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON and nothing else.")
 @exits_cleanly
 def run(  # noqa: PLR0913 - one parameter per option of the command line
-    config: Path,
+    config: Path | None,
     *,
+    resumed: str | None,
     overrides: Overrides,
     runs: Path,
     digests: dict[str, str],
@@ -65,13 +72,26 @@ def run(  # noqa: PLR0913 - one parameter per option of the command line
     as_json: bool,
 ) -> None:
     """Replay the sessions of CONFIG."""
+    if resumed is None and config is None:
+        raise click.UsageError("Missing argument 'CONFIG'.")
+    if resumed is not None and any(overrides.given()):
+        raise click.UsageError("a run is resumed as it was configured: leave out the options that change it")
+    run_folder = None if resumed is None else find_run(resumed, runs)
+    launching = import_launch(inline=inline)
+    options = launching.LaunchOptions(
+        runs=runs, inline=inline, as_json=as_json, digests=digests, paused=paused
+    )
+    if run_folder is None:
+        sys.exit(launching.launch(config, overrides, options))
+    sys.exit(launching.resume(run_folder, config, options))
+
+
+def import_launch(*, inline: bool) -> Any:  # noqa: ANN401  a module
+    """Start the forkserver, unless all is to run in this process, and import what launches meanwhile."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not inline:
         start_forkserver()
     gc.disable()  # what is imported stays: 0.07 s less
     launching = import_module("actors.supervisor.launch")
     gc.enable()
-    options = launching.LaunchOptions(
-        runs=runs, inline=inline, as_json=as_json, digests=digests, paused=paused
-    )
-    sys.exit(launching.launch(config, overrides, options))
+    return launching

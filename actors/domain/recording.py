@@ -76,7 +76,7 @@ class Recording:
         """Start empty."""
         self.shelves = BarShelves(plan)
         self.rows = 0
-        """Rows of all tables but the bars."""
+        """Rows of all tables but the bars, without the signals of a session that is not over."""
         self.loose_bars = 0
         """Bars of windows that are not settled yet."""
         self._labels = Labels(plan)
@@ -85,6 +85,9 @@ class Recording:
         self._run: list[SealedWindow] = []
         self._history: list[SealedWindow] = []
         self._signals: list[tuple[int, str, Signal]] = []
+        self._open_signals: list[tuple[int, str, Signal]] = []
+        """Those of the session that is not over."""
+        self._places = {spec.actor: place for place, spec in enumerate(plan.strategies)}
         self._plan = plan
         self._figures: list[SessionFigures] = []
 
@@ -105,8 +108,17 @@ class Recording:
 
     def add_signals(self, session: int, message: Signals) -> None:
         """Take the next signals of one actor in a session."""
-        self._signals += [(session, message.actor, signal) for signal in message.signals]
-        self.rows += len(message.signals)
+        self._open_signals += [(session, message.actor, signal) for signal in message.signals]
+
+    def close_session(self) -> None:
+        """Put the session's signals in order: by step, then by strategy, whoever gave them first."""
+        self._signals += sorted(self._open_signals, key=self._place)
+        self.rows += len(self._open_signals)
+        self._open_signals = []
+
+    def _place(self, given: tuple[int, str, Signal]) -> tuple[int, int]:
+        _, actor, signal = given
+        return signal.event_ts, self._places.get(actor, len(self._places))
 
     def settle(self, session: int) -> None:
         """Put the bars of the session's windows so far on the shelves and count its steps."""
@@ -118,7 +130,7 @@ class Recording:
         self.loose_bars = 0
 
     def take_tables(self) -> Iterator[Table]:
-        """Take every table but the bars, empty ones too."""
+        """Take every table but the bars, empty ones too, with the signals of sessions that are over."""
         labels = self._labels
         yield Table("steps.parquet", step_columns(labels, self._steps))
         yield Table("signals.parquet", signal_columns(labels, self._signals))

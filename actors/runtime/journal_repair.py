@@ -2,13 +2,22 @@
 
 What was torn by a crash goes, and what only says that something is complete: the run's end and all after it,
 a session's report, the end of a phase. The coordinator that takes over says these again.
+
+After a loss of power an older segment may be torn too, or be missing: `cut_torn` ends the journal there. It
+reads everything, so it is for a run that is resumed and not for one whose coordinator starts again.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from actors.runtime.journal_files import JournalReader, JournalWriteError, segment_path
+from actors.runtime.journal_files import (
+    READ_BUFFER_BYTES,
+    JournalReader,
+    JournalWriteError,
+    segment_path,
+)
 from protocol import topics
 from protocol.codec import Envelope, decode
 from protocol.errors import JournalCorrupt, ProtocolError
@@ -31,12 +40,86 @@ class Repair(NamedTuple):
     """How many bytes of whole records that are to be published again were cut off."""
 
 
+class Torn(NamedTuple):
+    """What was cut off a journal behind its last whole record."""
+
+    segment: int | None = None
+    """The segment that was torn or missing; None where all was whole."""
+    bytes: int = 0
+    """Of half a record, and of all segments behind it."""
+    segments: int = 0
+    """How many segments behind it were removed."""
+
+
+NOT_TORN: Final = Torn()
+
+
 class _Ends(NamedTuple):
     whole: int
     """Behind the last whole record."""
     kept: int
     """Behind the last record that is kept."""
     epoch: int
+
+
+def run_of(folder: Path) -> int | None:
+    """Read the number of the run that a journal is of; None where nothing says it.
+
+    Raises JournalCorrupt.
+    """
+    for segment in JournalReader(folder).segments():
+        path = segment_path(folder, segment)
+        with path.open("rb") as file:
+            head = file.read(HEADER.size)
+        if not _is_torn(head):
+            return read_header(head, path.name)
+    return None
+
+
+def cut_torn(folder: Path) -> Torn:
+    """End a journal where it is torn first, or where a segment is missing; what comes later is removed.
+
+    Raises JournalCorrupt for damage that a torn write cannot explain, before anything is cut, and
+    JournalWriteError.
+    """
+    segments = JournalReader(folder).segments()
+    for place, segment in enumerate(segments):
+        if segment != place:
+            return _end_before(folder, place, segments[place:])
+        path = segment_path(folder, segment)
+        size, whole = path.stat().st_size, _whole(path)
+        if whole < size or whole == _TORN_HEADER:
+            later = _end_before(folder, segment, segments[place + 1 :])
+            _cut(path, whole)
+            return later._replace(bytes=later.bytes + size - whole)
+    return NOT_TORN
+
+
+def _end_before(folder: Path, torn: int, segments: Sequence[int]) -> Torn:
+    """Remove segments, the last one first, so that what is left is a journal at any moment."""
+    paths = [segment_path(folder, segment) for segment in reversed(segments)]
+    size = sum(path.stat().st_size for path in paths)
+    for path in paths:
+        _remove(path)
+    return Torn(torn, size, len(paths))
+
+
+def _whole(path: Path) -> int:
+    """Find where the whole records of a segment end; 0 where even its header is torn."""
+    with path.open("rb", buffering=READ_BUFFER_BYTES) as file:
+        head = file.read(HEADER.size)
+        if _is_torn(head):
+            return _TORN_HEADER
+        read_header(head, path.name)
+        whole = HEADER.size
+        for record in read_records(file, path.name):
+            whole = record.end
+    return whole
+
+
+def _is_torn(head: bytes) -> bool:
+    """Whether the header of a segment was not written to its end."""
+    return len(head) < HEADER.size or not head.strip(b"\0")
 
 
 def repair_journal(folder: Path) -> Repair:
@@ -62,7 +145,7 @@ def _ends(path: Path) -> _Ends:
     """Find where the whole records of a segment end, and where those that are kept do."""
     with path.open("rb") as file:
         head = file.read(HEADER.size)
-        if len(head) < HEADER.size or not head.strip(b"\0"):
+        if _is_torn(head):
             return _Ends(_TORN_HEADER, _TORN_HEADER, -1)
         run = read_header(head, path.name)
         whole = kept = HEADER.size

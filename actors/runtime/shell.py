@@ -339,7 +339,7 @@ class CoordinatorShell(Shell):
             self._early.clear()
 
     def _attend(self, arrival: Arrival) -> None:
-        """Take what arrives before the run begins."""
+        """Take what arrives before the run begins; who has read up already may answer before all are in."""
         message = arrival.message if isinstance(arrival, Envelope) else None
         if isinstance(message, Stop):
             self._stopped = True

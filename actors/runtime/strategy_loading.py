@@ -45,6 +45,15 @@ def load_strategy(target: str, params: Mapping[str, Any]) -> Strategy[Any]:
     return strategy
 
 
+def source_of(target: str) -> Path | None:
+    """Find the file of a strategy that was loaded; None where its module is of no file."""
+    place = target.rpartition(":")[0]
+    if place.endswith(".py"):
+        return Path(place)
+    file = getattr(sys.modules.get(place), "__file__", None)
+    return None if file is None else Path(file)
+
+
 def _load_file(target: str, path: Path) -> ModuleType:
     """Import a file under a name made of its whole path, so that two files of one name do not meet."""
     if not path.is_file():

@@ -56,22 +56,23 @@ def compare(first: Run, second: Run) -> Comparison:
     """
     figures = ({name: run.summary.get(name) for name in FIGURES} for run in (first, second))
     return Comparison(
-        configuration=tuple(_differences("", first.config, second.config)),
-        figures=tuple(_differences("", *figures)),
-        digests=tuple(_differences("digest", first.summary["digest"], second.summary["digest"])),
+        configuration=tuple(differences("", first.config, second.config)),
+        figures=tuple(differences("", *figures)),
+        digests=tuple(differences("digest", first.summary["digest"], second.summary["digest"])),
         bar=_first_bar(first, second),
         signal=_first_row("signals", first, second),
     )
 
 
-def _differences(where: str, first: Any, second: Any) -> Iterator[Difference]:  # noqa: ANN401  JSON
+def differences(where: str, first: Any, second: Any) -> Iterator[Difference]:  # noqa: ANN401  JSON
+    """Yield where two JSON values differ; `where` is the path of both."""
     if isinstance(first, dict) and isinstance(second, dict):
         for key in dict.fromkeys((*first, *second)):
             path = f"{where}.{key}" if where else key
-            yield from _differences(path, first.get(key, ABSENT), second.get(key, ABSENT))
+            yield from differences(path, first.get(key, ABSENT), second.get(key, ABSENT))
     elif isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
         for index, (one, other) in enumerate(zip(first, second, strict=True)):
-            yield from _differences(f"{where}[{index}]", one, other)
+            yield from differences(f"{where}[{index}]", one, other)
     elif first != second:
         yield Difference(where, first, second)
 

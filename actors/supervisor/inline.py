@@ -11,29 +11,34 @@ from contextlib import ExitStack
 from types import FrameType
 from typing import Any, Final
 
+import numpy as np
+
 from actors.assembly import build_role
 from actors.assembly.places import ActorSpec, RunPlaces, actor_roles
 from actors.coordinator import Coordinator
 from actors.domain.errors import DataError
 from actors.domain.exit_codes import ExitCode
+from actors.domain.lobby import Guest
+from actors.domain.replay import Replay
 from actors.domain.roles import Done, Effect, Log, LogLines, Role, RoleError, Send, Wake
 from actors.domain.session_plan import SessionPlan
 from actors.runtime import clock
 from actors.runtime.framing import Framing, keep
-from actors.runtime.journal_files import JournalWriteError, JournalWriter
+from actors.runtime.journal_files import JournalReader, JournalWriteError, JournalWriter
+from actors.runtime.journal_repair import repair_journal
 from actors.runtime.log_files import LogLimits
 from actors.runtime.logs import ActorLog
 from actors.runtime.strategy_loading import StrategyLoadError
 from actors.runtime.vitals import Vitals
 from actors.supervisor.interrupts import Interrupts, handling
-from actors.supervisor.run_state import COORDINATOR, Trouble, has_failures
+from actors.supervisor.run_state import ANALYSIS, COORDINATOR, Trouble, has_failures
 from actors.supervisor.status import RunStatus
 from actors.supervisor.verdict import Verdict
 from actors.supervisor.watch import ActorLine, Show, Watch
 from protocol import topics
 from protocol.errors import ProtocolError
 from protocol.lifecycle import ActorState
-from protocol.messages import Finished, Heartbeat, Message, Progress, Stop
+from protocol.messages import Finished, Heartbeat, Message, Progress, Stop, Welcome
 
 _KNOWN: Final = (RoleError, ProtocolError, DataError, StrategyLoadError, JournalWriteError)
 """Errors that say all there is to say; any other gets a traceback."""
@@ -42,13 +47,15 @@ _KNOWN: Final = (RoleError, ProtocolError, DataError, StrategyLoadError, Journal
 class InlinePipeline:
     """One run in this process."""
 
-    def __init__(self, plan: SessionPlan, places: RunPlaces, interrupts: Interrupts, watch: Watch) -> None:
-        """Build nothing yet but the coordinator."""
+    def __init__(
+        self, plan: SessionPlan, places: RunPlaces, interrupts: Interrupts, watch: Watch, epoch: int = 0
+    ) -> None:
+        """Build nothing yet but the coordinator. `epoch` is above all of the journal's."""
         self._plan = plan
         self._places = places
         self._watch = watch
         self._vitals = Vitals()
-        self._framing = Framing(places.run)
+        self._framing = Framing(places.run, epoch)
         self._journal = JournalWriter(places.journal, places.run)
         self._coordinator = Coordinator(COORDINATOR, plan)
         self._roles: dict[str, Role] = {}
@@ -78,6 +85,7 @@ class InlinePipeline:
             stack.enter_context(self._journal)
             try:
                 self._build(stack)
+                self._take_over()
                 self._play()
             except KeyboardInterrupt:
                 self._logs[self._acting].write("WARNING", "Interrupted twice: stopped at once")
@@ -109,6 +117,29 @@ class InlinePipeline:
 
     def _build_role(self, name: str, role: str) -> Role:
         return build_role(ActorSpec(name, role, self._places), self._plan)
+
+    def _take_over(self) -> None:
+        """Where there is a journal, bring everyone to where it ends."""
+        repair = repair_journal(self._places.journal)
+        if repair.segment is None:
+            return
+        reader = JournalReader(self._places.journal)
+        self._coordinator.recall(envelope.message for envelope in reader.all_envelopes())
+        self._journal.go_on(repair.segment)
+        for name, kind in actor_roles(self._plan).items():
+            if name != COORDINATOR:
+                self._read_up(self._roles[name], kind, reader)
+
+    def _read_up(self, role: Role, kind: str, reader: JournalReader) -> None:
+        """Have a role read what was published; what it still owes is done."""
+        guest = Guest(role.name, kind == ANALYSIS, self._framing.epoch, 0)
+        base = np.array([stream.id for stream in self._plan.base_streams], dtype=np.uint16)
+        for sent in self._coordinator.admit(guest):
+            if isinstance(sent, Send) and isinstance(sent.message, Welcome):
+                replay = Replay(role, sent.message, base)
+                published = ((found.topic, found.message) for found in reader.all_envelopes())
+                for effects in replay.effects(published):
+                    self._perform(role, effects)
 
     def _play(self) -> None:
         coordinator = self._coordinator

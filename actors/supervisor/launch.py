@@ -7,7 +7,7 @@ from contextlib import ExitStack, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, NamedTuple, TextIO
 
 import msgspec
 
@@ -27,11 +27,14 @@ from actors.runtime.transport import Endpoints, SocketPathTooLong
 from actors.supervisor.console import QuietScreen, Screen, open_console, print_plan, print_summary
 from actors.supervisor.control_file import control_file
 from actors.supervisor.inline import InlinePipeline
+from actors.supervisor.inputs import NAME as INPUTS
+from actors.supervisor.inputs import take_inputs, way_to
 from actors.supervisor.interrupts import Interrupts
 from actors.supervisor.open_files import require_open_files
 from actors.supervisor.pipeline import Pipeline
 from actors.supervisor.planner import make_plan, portable
 from actors.supervisor.post_mortem import examine
+from actors.supervisor.resume import FIRST_LIFE, Life, take_up
 from actors.supervisor.run_folder import RunFolder, RunFolderError, environment, remove_stale_sockets
 from actors.supervisor.salvage import salvage_tables
 from actors.supervisor.split_findings import SuspectedSplit, suspected_splits
@@ -67,9 +70,7 @@ def launch(config_path: Path, overrides: Overrides, options: LaunchOptions) -> E
     Raises ConfigError and DataError before anything is started.
     """
     began_ns = clock.monotonic_ns()
-    if options.paused and options.inline:
-        problem = "a run in one process cannot be steered; leave --inline out"
-        raise ConfigError(None, (Problem("--paused", problem),))
+    _check_steerable(options)
     with redirect_stdout(sys.stderr) if options.as_json else nullcontext():
         config = load_config(config_path, overrides)
         plan = make_plan(config, Catalog(config.catalog_path), Calendars(), config_path)
@@ -79,11 +80,48 @@ def launch(config_path: Path, overrides: Overrides, options: LaunchOptions) -> E
         with Interrupts() as interrupts:
             folder = _make_folder(options, config)
             try:
-                return _Launch(plan, folder, options, began_ns).run(config, interrupts)
+                made_from = _MadeFrom(config, config_path)
+                return _Launch(plan, folder, options, began_ns).run(interrupts, made_from)
             except RunFolderError as error:
                 raise ConfigError(None, (Problem("run folder", str(error)),)) from error
             finally:
                 folder.close()
+
+
+def resume(run: Path, configuration: Path | None, options: LaunchOptions) -> ExitCode:
+    """Go on with a run that has ended without being done, to its end.
+
+    `configuration` names its file where that cannot be found from the run folder any more. Raises ConfigError
+    and DataError before anything is started.
+    """
+    began_ns = clock.monotonic_ns()
+    _check_steerable(options)
+    with redirect_stdout(sys.stderr) if options.as_json else nullcontext(), Interrupts() as interrupts:
+        remove_stale_sockets()
+        resumed = take_up(run, configuration, paused=options.paused)
+        try:
+            require_open_files(len(actor_roles(resumed.plan)))
+            if not options.inline:
+                _check_sockets(resumed.folder)
+            launched = _Launch(resumed.plan, resumed.folder, options, began_ns, resumed.life)
+            return launched.run(interrupts)
+        except RunFolderError as error:
+            raise ConfigError(None, (Problem("run folder", str(error)),)) from error
+        finally:
+            resumed.folder.close()
+
+
+def _check_steerable(options: LaunchOptions) -> None:
+    if options.paused and options.inline:
+        problem = "a run in one process cannot be steered; leave --inline out"
+        raise ConfigError(None, (Problem("--paused", problem),))
+
+
+def _check_sockets(folder: RunFolder) -> None:
+    try:
+        Endpoints(folder.places.sockets).check()
+    except SocketPathTooLong as error:
+        raise ConfigError(None, (Problem("TMPDIR", str(error)),)) from error
 
 
 def _make_folder(options: LaunchOptions, config: SessionConfig) -> RunFolder:
@@ -105,22 +143,36 @@ def _make_folder(options: LaunchOptions, config: SessionConfig) -> RunFolder:
     return folder
 
 
+class _MadeFrom(NamedTuple):
+    config: SessionConfig
+    file: Path
+
+
 class _Launch:
     """One run, once its folder is there."""
 
-    def __init__(self, plan: SessionPlan, folder: RunFolder, options: LaunchOptions, began_ns: int) -> None:
+    def __init__(
+        self,
+        plan: SessionPlan,
+        folder: RunFolder,
+        options: LaunchOptions,
+        began_ns: int,
+        life: Life = FIRST_LIFE,
+    ) -> None:
         self._plan = plan
         self._folder = folder
         self._places = folder.places
         self._options = options
         self._began_ns = began_ns
+        self._life = life
         self._console = open_console(quiet=options.as_json)
         self._screen = QuietScreen() if options.as_json else Screen(self._console)
         self._watch = Watch(plan, folder.name, began_ns)
         self._status_key: object = None
         self._status_s = 0.0
 
-    def run(self, config: SessionConfig, interrupts: Interrupts) -> ExitCode:
+    def run(self, interrupts: Interrupts, made_from: "_MadeFrom | None" = None) -> ExitCode:
+        """Run to the end; of a run in its first life, keep what it is `made_from`."""
         plan = self._plan
         limits = LogLimits(plan.log_file_bytes, plan.log_keep)
         with (
@@ -129,7 +181,8 @@ class _Launch:
         ):
             self._log_start(log)
             run = self._start(interrupts, log, stack)
-            self._write_down(config)
+            if made_from is not None:
+                self._write_down(made_from)
             print_plan(self._console, self._plan)
             self._screen.start(self._plan)
             try:
@@ -154,11 +207,15 @@ class _Launch:
             sys.stderr.write(f"digest {kind} is {found}, not {self._options.digests[kind]}\n")
         return ExitCode.DIGEST_DIFFERS
 
-    def _write_down(self, config: SessionConfig) -> None:
+    def _write_down(self, made_from: "_MadeFrom") -> None:
         """Keep what the run is made from, while the actors start."""
+        config = made_from.config
         self._folder.write_json("config.json", json.loads(config.as_json()))
         self._folder.write_json("plan.json", msgspec.to_builtins(portable(self._plan)))
         self._folder.write_json("environment.json", environment())
+        way = way_to(made_from.file, self._places.folder)
+        inputs = take_inputs(config, self._plan, way)
+        self._folder.write_json(INPUTS, msgspec.to_builtins(inputs))
 
     def _log_start(self, log: ActorLog) -> None:
         first, last = self._plan.sessions[0].date, self._plan.sessions[-1].date
@@ -170,6 +227,9 @@ class _Launch:
             "2.d: Complete - SessionData created",
         ):
             log.write("INFO", TAG + line)
+        for note in self._life.notes():
+            log.write("WARNING", note)
+            self._console.print(note)
         for warning in self._plan.warnings:
             log.write("WARNING", warning)
 
@@ -177,8 +237,8 @@ class _Launch:
         """Start the actors; what is given back runs them to the end, and `stack` sees to it that they end."""
         self._folder.write_plan(msgspec.json.encode(self._plan))
         if self._options.inline:
-            return InlinePipeline(self._plan, self._places, interrupts, self._watch).run
-        pipeline = Pipeline(self._plan, self._places, interrupts, log, self._watch)
+            return InlinePipeline(self._plan, self._places, interrupts, self._watch, self._life.epoch).run
+        pipeline = Pipeline(self._plan, self._places, interrupts, log, self._watch, self._life.epoch)
         stack.callback(pipeline.close)
         pipeline.start()
         for line in (
@@ -227,11 +287,20 @@ class _Launch:
             lost=verdict.lost,
             restarts=verdict.restarts,
             suspected_splits=self._suspected_splits(log) if has_tables else None,
+            resumed=self._life.resumed,
+            resumable=not verdict.is_complete,
         )
         summary = self._keep_summary(verdict, outcome, log)
-        self._write_status(msgspec.structs.replace(verdict.last, state=summary["status"]))
+        self._write_status(self._last_status(verdict.last, summary))
         log.write("INFO", f"The run ended: {summary['status']}, exit code {summary['exit_code']}")
         return summary
+
+    def _last_status(self, last: RunStatus, summary: Json) -> RunStatus:
+        """Say how the run ended, and how to go on with it where that can be done."""
+        how = summary["resume"]
+        told = [last.message, f"go on with `{how}`" if how else None]
+        message = "; ".join(filter(None, told)) or None
+        return msgspec.structs.replace(last, state=summary["status"], message=message)
 
     def _failure(self, verdict: Verdict, *, has_tables: bool) -> Failure | None:
         """Describe what ended the run, or the strategies that it went on without."""

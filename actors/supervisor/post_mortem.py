@@ -59,5 +59,6 @@ def _advice(actor: str | None, *, has_tables: bool) -> str:
     held = "the tables hold" if has_tables else "the journal holds"
     log = f"logs/{actor}.log" if actor else "logs/"
     return (
-        f"See {log} in the run folder; {held} everything up to the failure. Mend the cause and launch again."
+        f"See {log} in the run folder; {held} everything up to the failure. Mend the cause, then resume the "
+        "run where it ended, or launch it anew where configuration, data or strategy had to be changed."
     )

@@ -57,14 +57,11 @@ class RunFolder:
                 "choose a folder that you may write to with --runs DIR"
             ) from error
         try:
-            sockets, self._sockets_lock = _new_sockets()
-        except OSError as error:
+            sockets, self._sockets_lock = _private_sockets()
+        except RunFolderError:
             os.close(self._lock)
             shutil.rmtree(folder, ignore_errors=True)
-            raise RunFolderError(
-                f"cannot make a folder for sockets ({_words(error)}): "
-                "set TMPDIR to a folder that you may write to"
-            ) from error
+            raise
         self.places = RunPlaces(folder, sockets, catalog, run=secrets.randbits(63))
 
     @property
@@ -127,6 +124,24 @@ class RunFolder:
             os.close(lock)
 
 
+class ReopenedFolder(RunFolder):
+    """The folder of an earlier run that goes on."""
+
+    def __init__(self, folder: Path, lock: int, catalog: Path, run: int | None) -> None:
+        """Make a new private folder for its sockets; `lock` is held, and `run` is the journal's number.
+
+        Raises RunFolderError; the lock is held as before then.
+        """
+        sockets, self._sockets_lock = _private_sockets()
+        self._lock = lock
+        number = secrets.randbits(63) if run is None else run
+        self.places = RunPlaces(folder, sockets, catalog, number)
+
+    def remove(self) -> None:
+        """Keep what earlier lives have left."""
+        self.close()
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file under a temporary name and rename it."""
     temporary = path.with_name(f".{path.name}.tmp")
@@ -160,6 +175,16 @@ def remove_stale_sockets() -> None:
                 shutil.rmtree(folder, ignore_errors=True)
         except OSError:
             continue
+
+
+def _private_sockets() -> tuple[Path, int]:
+    try:
+        return _new_sockets()
+    except OSError as error:
+        raise RunFolderError(
+            f"cannot make a folder for sockets ({_words(error)}): "
+            "set TMPDIR to a folder that you may write to"
+        ) from error
 
 
 def _new_sockets() -> tuple[Path, int]:

@@ -8,6 +8,7 @@ import msgspec
 from actors.domain.errors import DataError
 from actors.runtime.locks import is_held
 from actors.supervisor.status import RunStatus
+from actors.supervisor.wording import resume_command
 
 ABANDONED: Final = "the run does not go on: its supervisor was killed before it could say how it ended"
 Content = TypeVar("Content", bound=msgspec.Struct)
@@ -53,7 +54,8 @@ def read_status(folder: Path) -> RunStatus:
     status = _read(folder / "status.json", RunStatus)
     if running or status.state in FINAL:
         return status
-    return msgspec.structs.replace(status, message=ABANDONED)
+    how = f"{ABANDONED}; go on with `{resume_command(folder.name)}`"
+    return msgspec.structs.replace(status, message=how)
 
 
 def _started_ns(folder: Path) -> int:

@@ -14,7 +14,7 @@ from actors.domain.quality_ledger import rounded_score
 from actors.domain.session_plan import Session, SessionPlan, Stream
 from actors.domain.split_suspicion import ADVICE
 from actors.supervisor.split_findings import SuspectedSplit
-from actors.supervisor.wording import listed
+from actors.supervisor.wording import listed, resume_command
 from protocol.messages import Finished, StreamTotal, Verdict
 
 SUMMARY_VERSION: Final = 1
@@ -66,6 +66,10 @@ class Outcome:
     """Strategies' engines that the run went on without, by actor, and why."""
     suspected_splits: tuple[SuspectedSplit, ...] | None = None
     """What the tables of defects name, history included; None where there are no tables."""
+    resumed: int = 0
+    """How often the run was resumed."""
+    resumable: bool = False
+    """Whether it has ended before its end."""
 
 
 def build_summary(plan: SessionPlan, finished: Finished | None, outcome: Outcome) -> Json:
@@ -86,6 +90,8 @@ def build_summary(plan: SessionPlan, finished: Finished | None, outcome: Outcome
         "cpu_s": {actor: round(used_ns / NS_PER_S, 3) for actor, used_ns in outcome.cpu_ns.items()},
         "max_lag_s": round(finished.lag_ns / NS_PER_S, 6) if finished else None,
         "restarts": outcome.restarts,
+        "resumed": outcome.resumed,
+        "resume": resume_command(outcome.run) if outcome.resumable else None,
         "suppressed_derived": finished.suppressed if finished else None,
         "corporate_actions": _corporate_actions(plan),
         "suspected_splits": _suspected_splits(outcome),

@@ -13,3 +13,8 @@ def listed(words: Iterable[str], most: int = 10) -> str:
     known = tuple(words)
     rest = len(known) - most
     return ", ".join(known[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def resume_command(run: str) -> str:
+    """Say how to go on with a run that has ended before its end."""
+    return f"sessionflow resume {run}"

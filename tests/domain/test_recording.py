@@ -194,6 +194,7 @@ def test_signals_name_strategy_and_actor() -> None:
     limited = Signal(OPEN, "AAPL", "BUY", 10.0, 0.5, "crossed", 9.5, None, "session")
     recording.add_signals(1, Signals("analysis-1", 0, (signal,)))
     recording.add_signals(1, Signals("attached", 0, (limited,)))
+    recording.close_session()
     columns = {table.path: table.columns for table in recording.take_tables()}["signals.parquet"]
     at_once = (None, None, "cancelled")
     assert listed(columns, *columns) == [
@@ -215,6 +216,38 @@ def test_signals_name_strategy_and_actor() -> None:
     ]
 
 
+@given(st.data())
+def test_the_order_of_signals_does_not_depend_on_who_gave_them_first(data: st.DataObject) -> None:
+    plan = make_plan(
+        PLAN.sessions, PLAN.streams, strategies=tuple(StrategySpec(n, n, "x:Y", {}) for n in ("b", "a"))
+    )
+    queues = {
+        actor: [
+            Signals(actor, seq, (Signal(OPEN + seq // 2, "AAPL", "BUY", float(seq), 1.0, ""),))
+            for seq in range(data.draw(st.integers(0, 4)))
+        ]
+        for actor in ("b", "a")
+    }
+    found = []
+    for _ in range(2):
+        recording, left = Recording(plan), {actor: list(queue) for actor, queue in queues.items()}
+        while waiting := [actor for actor, queue in left.items() if queue]:
+            recording.add_signals(0, left[data.draw(st.sampled_from(waiting))].pop(0))
+        recording.close_session()
+        columns = next(t.columns for t in recording.take_tables() if t.path == "signals.parquet")
+        found.append(listed(columns, "event_ts", "strategy", "quantity"))
+    assert found[0] == found[1]
+    assert found[0] == sorted(found[0], key=lambda row: (row[0], "ba".index(str(row[1])), row[2]))
+
+
+def test_signals_of_a_session_that_is_not_over_are_held_back() -> None:
+    recording = Recording(PLAN)
+    recording.add_signals(0, Signals("analysis-1", 0, (Signal(1, "AAPL", "BUY", 1.0, 1.0, ""),)))
+    assert (recording.rows, sum(table.rows for table in recording.take_tables())) == (0, 0)
+    recording.close_session()
+    assert (recording.rows, sum(table.rows for table in recording.take_tables())) == (1, 1)
+
+
 def test_types_do_not_depend_on_content() -> None:
     gap = Gap(0, OPEN, OPEN, 1, OPEN)
     defect = Defect(0, "jump", OPEN, OPEN, "file", 0, "detail")
@@ -224,6 +257,7 @@ def test_types_do_not_depend_on_content() -> None:
     ]
     full, empty = recording_of(*found, with_figures()), Recording(PLAN)
     full.add_signals(0, Signals("analysis-1", 0, (Signal(OPEN, "AAPL", "SELL", 1.0, 1.0, ""),)))
+    full.close_session()
     tables = list(full.take_tables())
     assert all(table.rows for table in tables)
     assert [kinds(table) for table in tables] == [kinds(table) for table in empty.take_tables()]
@@ -244,6 +278,7 @@ def test_every_column_of_a_table_has_as_many_rows() -> None:
 def test_rows_counts_what_is_held_besides_bars_and_taking_it_leaves_nothing() -> None:
     recording = recording_of(window([(0, 1), (0, 2)], quality=[(0, 1, 1, 0)], gaps=(Gap(0, 1, 2, 1, 3),)))
     recording.add_signals(0, Signals("analysis-1", 0, (Signal(1, "AAPL", "BUY", 1.0, 1.0, ""),)))
+    recording.close_session()
     assert recording.rows == 2 + 1 + 1 + 1
     assert sum(table.rows for table in recording.take_tables()) == 5
     assert recording.rows == sum(table.rows for table in recording.take_tables()) == 0

@@ -58,7 +58,7 @@ def render_summary(summary: Summary, run_folder: Path) -> RenderableType:
         section("Figures", "", facts(_figures(summary))),
         section("Digests", "", facts(_digests(summary))),
         section("Warnings", "", *_warnings(summary)),
-        section("Files", "", facts(_files(run_folder))),
+        section("Files", "", facts(_files(summary, run_folder))),
         Text(),
     )
 
@@ -285,10 +285,12 @@ def _memory(peak_rss_bytes: Summary) -> str:
     return ", ".join(f"{clean(name)} {memory(size)}" for name, size in peak_rss_bytes.items()) or DASH
 
 
-def _files(run_folder: Path) -> Iterator[tuple[str, Cell]]:
+def _files(summary: Summary, run_folder: Path) -> Iterator[tuple[str, Cell]]:
     folder = _from_here(run_folder)
     yield "run folder", f"{folder}/"
     yield "in it", "summary.json, logs/, journal/, tables/"
+    if summary.get("resume"):
+        yield "go on with", f"sessionflow resume {folder}"
 
 
 def _from_here(path: Path) -> str:
