@@ -206,8 +206,22 @@ class Coordinator:
             raise RoleError(f"the coordinator does not take {type(message).__name__}")
         if not self._is_heard(message):
             return
-        yield from handler(message)
+        try:
+            yield from handler(message)
+        except RoleError as error:
+            yield from self._expel(message, error)
         yield from self._advance()
+
+    def _expel(self, message: Message, error: RoleError) -> Iterator[Effect]:
+        """Wait no more for a guest that says what cannot be; of the run's own actors nobody may.
+
+        Raises RoleError.
+        """
+        if not isinstance(message, Ack | Leave) or message.actor in self._planned:
+            raise error
+        if message.actor not in self._barrier.members:
+            raise error
+        yield from self._let_go(message.actor, str(error))
 
     def _is_heard(self, message: Message) -> bool:
         """Whether the sender was not given up; one that was dropped may still have words on the way."""

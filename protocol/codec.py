@@ -18,6 +18,8 @@ from protocol.version import PROTOCOL_VERSION
 
 MAGIC: Final = b"SF"
 MAX_FRAME_BYTES: Final = 64 * 2**20
+MAX_COMMAND_BYTES: Final = 8 * 2**20
+"""The limit of frames on `command`, which carry no bars."""
 HEADER: Final = struct.Struct("<2sHIQIIQ")
 CRC_OFFSET: Final = 4
 
@@ -54,13 +56,14 @@ class Envelope(NamedTuple):
 def encode(topic: str, message: Message, stamp: Stamp) -> bytes:
     """Build the frame of a message.
 
-    Raises FrameTooLarge above `MAX_FRAME_BYTES`.
+    Raises FrameTooLarge above the limit of the topic.
     """
     start = topics.prefix(topic)
     body = _ENCODER.encode(message)
     size = len(start) + HEADER.size + len(body)
-    if size > MAX_FRAME_BYTES:
-        raise FrameTooLarge(type(message).__name__, size, MAX_FRAME_BYTES)
+    limit = limit_bytes(topic)
+    if size > limit:
+        raise FrameTooLarge(type(message).__name__, size, limit)
     header = HEADER.pack(MAGIC, PROTOCOL_VERSION, 0, stamp.run, stamp.epoch, len(body), stamp.sequence)
     crc = zlib.crc32(body, _crc_of(start, header)).to_bytes(4, "little")
     return b"".join((start, header[:CRC_OFFSET], crc, header[CRC_OFFSET + 4 :], body))
@@ -75,11 +78,19 @@ def decode(frame: bytes, *, run: int | None = None) -> Envelope:
         raise MalformedFrame("", f"{len(frame)} bytes are above the limit of {MAX_FRAME_BYTES}")
     topic, start = topics.split(frame)
     sender = topics.sender_of(topic)
+    limit = limit_bytes(topic)
+    if len(frame) > limit:
+        raise MalformedFrame(sender, f"{len(frame)} bytes are above the limit of {limit}")
     stamp = _read_header(frame, start, sender)
     if run is not None and stamp.run != run:
         raise ForeignFrame(sender, "run", run, stamp.run)
     body = memoryview(frame)[start + HEADER.size :]
     return Envelope(topic, sender, stamp, _read_body(topic, sender, body))
+
+
+def limit_bytes(topic: str) -> int:
+    """Give the size that no frame of a topic may exceed."""
+    return MAX_COMMAND_BYTES if topic.startswith("command/") else MAX_FRAME_BYTES
 
 
 def _crc_of(start: bytes, header: bytes) -> int:

@@ -15,6 +15,16 @@ class MalformedFrame(ProtocolError):
         self.reason = reason
 
 
+class UnwelcomeFrame(ProtocolError):
+    """A well-formed frame that its sender has no business sending here."""
+
+    def __init__(self, sender: str, reason: str) -> None:
+        """Name the sender, and what it sent."""
+        super().__init__(reason)
+        self.sender = sender
+        self.reason = reason
+
+
 class ForeignFrame(ProtocolError):
     """A well-formed frame of another run, or of an epoch that is over."""
 

@@ -37,3 +37,7 @@ class SequenceCheck:
         if epoch == current and sequence != expected:
             raise SequenceGap(channel, expected, sequence)
         self._expected[channel] = epoch, sequence + 1
+
+    def forget(self, channel: str) -> None:
+        """Expect nothing of a channel any more: whatever number comes next starts it."""
+        self._expected.pop(channel, None)

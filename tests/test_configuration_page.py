@@ -12,13 +12,14 @@ from pydantic.fields import FieldInfo
 from actors.config import sections
 from actors.config.fields import Section
 from actors.config.portfolio import PortfolioConfig
+from actors.config.remote import RemoteConfig
 from actors.config.session import SessionConfig
 from actors.domain.trading.costs import CostModel
 
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 MODELS: Final = {
     model.__name__: model
-    for model in (SessionConfig, PortfolioConfig, *vars(sections).values())
+    for model in (SessionConfig, PortfolioConfig, RemoteConfig, *vars(sections).values())
     if isinstance(model, type) and issubclass(model, Section) and model is not Section
 }
 TABLE: Final = re.compile(r"<!-- model: (\w+) -->\n\|.*\n\|[-|]+\n((?:\|.*\n)+)")

@@ -2,9 +2,11 @@
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 from multiprocessing import forkserver, parent_process
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -14,13 +16,16 @@ from actors.assembly.places import ActorSpec, actor_roles, read_plan
 from actors.coordinator import Coordinator
 from actors.domain.exit_codes import ExitCode
 from actors.domain.lobby import Lobby
-from actors.domain.session_plan import SessionPlan
+from actors.domain.session_plan import Remote, SessionPlan
+from actors.domain.speakers import Speakers
 from actors.runtime import clock
 from actors.runtime.framing import Framing
 from actors.runtime.journal_files import JournalReader, JournalWriter
 from actors.runtime.journal_repair import repair_journal
+from actors.runtime.key_files import KeyFolder
 from actors.runtime.log_files import LogLimits
 from actors.runtime.logs import ActorLog, CapturedOutput
+from actors.runtime.remote import RemoteObservers
 from actors.runtime.shell import CoordinatorShell, Shell, Surroundings
 from actors.runtime.transport import Endpoints, Link, closing
 
@@ -89,11 +94,18 @@ def _coordinate(role: Coordinator, spec: ActorSpec, plan: SessionPlan, around: S
 
     Where there is a journal, an earlier coordinator has died: go on where it ends.
     """
-    around.link.bind(plan.flow.credit)
+    remote = None if plan.remote is None else _remote_observers(plan.remote)
+    around.link.bind(plan.flow.credit, Speakers(actor_roles(plan)), remote)
     others = [name for name in actor_roles(plan) if name != spec.name and name not in spec.without]
     with JournalWriter(spec.places.journal, spec.places.run) as journal:
         _take_over(role, spec, around, journal)
         return CoordinatorShell(role, around, journal, Lobby(others, nonce=clock.monotonic_ns())).run()
+
+
+def _remote_observers(remote: Remote) -> RemoteObservers:
+    """Listen for remote observers; a process that holds a secret leaves no core behind."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    return RemoteObservers(remote.observe, KeyFolder(Path(remote.keys)).read_server())
 
 
 def _take_over(role: Coordinator, spec: ActorSpec, around: Surroundings, journal: JournalWriter) -> None:

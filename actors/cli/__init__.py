@@ -35,6 +35,8 @@ VERBS: Final = {
     "diff": Verb("actors.cli.results:diff", "Show where two runs part."),
     "report": Verb("actors.cli.report:report", "Make the report of a run: one HTML file."),
     "check-lookahead": Verb("actors.cli.lookahead:check", "Check that no strategy knows later bars."),
+    "keys": Verb("actors.cli.keys:keys", "Make keys for observers on other machines."),
+    "listen": Verb("actors.cli.listen:listen", "Count what a run on another machine publishes."),
     "new-strategy": Verb("actors.cli.new_strategy:new_strategy", "Write a strategy to begin with."),
     "schema": Verb("actors.cli.validate:schema", "Write the JSON Schema of configurations."),
 }

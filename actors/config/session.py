@@ -18,6 +18,7 @@ from pydantic import (
 from actors.config.fields import ExchangeGroup, Misfit, Section, Title, target_file
 from actors.config.portfolio import PortfolioConfig
 from actors.config.problems import problems_of
+from actors.config.remote import RemoteConfig
 from actors.config.sections import (
     BacktestConfig,
     CatalogConfig,
@@ -67,6 +68,7 @@ class SessionConfig(Section):
     quality: QualityConfig = QualityConfig()
     portfolio: PortfolioConfig = PortfolioConfig()
     logging: LoggingConfig = LoggingConfig()
+    remote: RemoteConfig = RemoteConfig()
     _folder: Path = PrivateAttr(default=Path())
 
     @field_validator("mode", mode="before")
@@ -112,6 +114,11 @@ class SessionConfig(Section):
         """The file of corporate actions, absolute; None where prices stay as they are stored."""
         file = self.catalog.corporate_actions
         return None if file is None else (self._folder / file).resolve()
+
+    @property
+    def remote_keys_path(self) -> Path:
+        """The folder of keys for remote observers, absolute."""
+        return (self._folder / (self.remote.keys or "")).resolve()
 
     def strategy_target(self, strategy: StrategyConfig) -> str:
         """Give what to load: `module:Class`, or `file.py:Class` with an absolute path."""

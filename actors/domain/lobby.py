@@ -7,11 +7,14 @@
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from actors.domain.roles import Log
 from protocol import topics
 from protocol.messages import Join, Ready
+
+MAX_MARKS: Final = 100_000
+"""How many subscriptions are remembered."""
 
 
 class Guest(NamedTuple):
@@ -47,7 +50,8 @@ class Lobby:
 
     def on_subscription(self, topic: str) -> Iterator[Guest]:
         """Take note of a subscription that has arrived."""
-        self._marks.add(topic)
+        if len(self._marks) < MAX_MARKS:
+            self._marks.add(topic)
         yield from self._welcome()
 
     def on_join(self, message: Join) -> Iterator[Guest | Log]:

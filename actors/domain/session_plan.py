@@ -213,6 +213,14 @@ class Flow(PlanPart, frozen=True):
     """Whether the clock waits, before the first step, to be told to go."""
 
 
+class Remote(PlanPart, frozen=True):
+    """Where observers on other machines listen, and with which keys."""
+
+    observe: str
+    keys: str
+    """Absolute path of the folder; left out of what the run folder keeps."""
+
+
 class Rules(PlanPart, frozen=True):
     """Settings that do change results."""
 
@@ -306,6 +314,8 @@ class SessionPlan(PlanPart, frozen=True, dict=True):
     """None: prices are as they are stored."""
     adjustments: tuple[Adjustment, ...] = ()
     """By symbol, in the run's order, then by date: all of the file's that a price of the run is before."""
+    remote: Remote | None = None
+    """None: nothing of the run is reachable from another machine."""
 
     @cached_property
     def served(self) -> tuple[Stream, ...]:

@@ -1,13 +1,17 @@
 """Stamp what goes out, check what comes in, keep what must outlive the process."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from protocol import codec, topics
 from protocol.codec import Envelope, Stamp
-from protocol.errors import MalformedFrame
+from protocol.errors import MalformedFrame, UnwelcomeFrame
 from protocol.lifecycle import Phase
 from protocol.messages import Message, PhaseEvent
 from protocol.sequencing import Numbering, SequenceCheck
+
+Refusal = Callable[[Envelope], str | None]
+"""Says why a frame is not heard, where it is not."""
 
 
 class Framing:
@@ -33,12 +37,20 @@ class Framing:
         number = self._numbering.take(channel or topic)
         return codec.encode(topic, message, Stamp(self.run, self.epoch, number))
 
-    def decode(self, frame: bytes, sender: str | None = None) -> Envelope:
-        """Read a frame; where it is known who sent it, it must say so.
+    def forget(self, channel: str) -> None:
+        """Expect nothing of a channel any more."""
+        self._check.forget(channel)
 
-        Raises ProtocolError where it is malformed, foreign, of an epoch that is over, or out of sequence.
+    def decode(self, frame: bytes, sender: str | None = None, refusal: Refusal | None = None) -> Envelope:
+        """Read a frame; where it is known who sent it, it must say so. What is refused is not counted.
+
+        Raises ProtocolError where it is malformed, foreign, unwelcome, of an epoch that is over, or out of
+        sequence.
         """
         envelope = self.read(frame, sender)
+        reason = None if refusal is None else refusal(envelope)
+        if reason is not None:
+            raise UnwelcomeFrame(envelope.sender, reason)
         self.check(envelope)
         return envelope
 

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from actors.domain.errors import DataError
 from actors.domain.exit_codes import ExitCode
 from actors.domain.lobby import Guest, Lobby
+from actors.domain.refusals import Refusals
 from actors.domain.replay import Replay
 from actors.domain.roles import Done, Effect, Log, LogLines, Role, RoleError, Send, Wake
 from actors.domain.sealing import Streams
@@ -22,7 +23,15 @@ from actors.runtime import clock
 from actors.runtime.framing import Journal, keep
 from actors.runtime.journal_files import JournalReader, JournalWriteError
 from actors.runtime.logs import ActorLog, CapturedOutput
-from actors.runtime.transport import Arrival, Link, PeerStalled, Rejected, Subscription, SupervisorGone
+from actors.runtime.transport import (
+    Arrival,
+    Broken,
+    Link,
+    PeerStalled,
+    Rejected,
+    Subscription,
+    SupervisorGone,
+)
 from actors.runtime.vitals import Vitals
 from protocol import topics
 from protocol.codec import Envelope
@@ -30,6 +39,7 @@ from protocol.errors import ProtocolError
 from protocol.messages import (
     Attached,
     Connect,
+    Drop,
     Failed,
     Heartbeat,
     Hello,
@@ -105,6 +115,7 @@ class Shell:
         self._link = around.link
         self._log = around.log
         self._vitals = Vitals()
+        self._refusals = Refusals()
         self._stopped = False
         self._wake_at_ns: int | None = None
         self._next_beat_ns = 0
@@ -157,7 +168,11 @@ class Shell:
             self._on_message(arrival.message)
 
     def _write_rejected(self, arrival: Rejected) -> None:
-        self._log.write("WARNING", f"Dropped: {arrival.reason}")
+        self._warn(self._refusals.on_refused(clock.monotonic_ns(), arrival.reason, arrival.sender))
+
+    def _warn(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._log.write("WARNING", line)
 
     def _on_message(self, message: Message) -> None:
         if isinstance(message, Stop):
@@ -272,11 +287,13 @@ class Shell:
     def _farewell(self) -> None:
         """Say what it came to, so that the last figures are the final ones."""
         self._beat()
+        self._warn(self._refusals.on_end())
         self._log.write("INFO", f"Stopped after {self._role.windows} windows and {self._role.bars} bars")
 
     def _beat(self) -> None:
         self._next_beat_ns = clock.monotonic_ns() + round(self._around.heartbeat_s * 1e9)
         vitals = self._vitals
+        self._warn(self._refusals.on_time(clock.monotonic_ns()))
         if self._around.output is not None:
             self._around.output.keep_short()
         self._tell(
@@ -351,6 +368,9 @@ class CoordinatorShell(Shell):
     def _take(self, arrival: Arrival) -> None:
         if isinstance(arrival, Subscription):
             self._let_in(self._lobby.on_subscription(arrival.topic))
+        elif isinstance(arrival, Broken):
+            self._write_rejected(Rejected(arrival.reason, arrival.actor))
+            self._handle(Drop(arrival.actor, arrival.reason))
         else:
             super()._take(arrival)
 

@@ -5,15 +5,19 @@
 2. The run's own PUB socket never drops: `XPUB_NODROP`, high-water marks far above the credit, and a send that
    would block for longer than `SEND_TIMEOUT_MS` is an error. Whoever is attached listens to a socket of its
    own (`observe`), which drops what a slow one does not take and never makes anybody wait.
-3. Receivers have no high-water mark: credit bounds what is in flight.
+3. Subscribers have no high-water mark: credit bounds what is in flight. Whoever can open a socket can send
+   to those that take frames in, so they have one, per peer and far above what an honest one has under way.
 4. Data sockets do not reconnect, so a break is visible. Sockets linger only for the last words of a failure.
 5. The coordinator's endpoints are named after its epoch, so that a new one never shares any with an old one.
-6. Contexts and sockets are made in the process and thread that use them, never before a fork.
+6. The folder of the sockets is private, which everyone checks who connects. Even so, a frame that its sender
+   has no business sending ends nobody: it is refused and its sender named.
+7. Contexts and sockets are made in the process and thread that use them, never before a fork.
 """
 
 import os
 import re
 import select
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,10 +25,13 @@ from typing import Any, Final, NamedTuple
 
 import zmq
 
-from actors.runtime.framing import Framing
+from actors.domain.speakers import Speakers
+from actors.runtime.framing import Framing, Refusal
+from actors.runtime.private_files import require_private_folder
+from actors.runtime.remote import RemoteObservers
 from protocol import topics
-from protocol.codec import MAX_FRAME_BYTES, Envelope
-from protocol.errors import ForeignFrame, MalformedFrame
+from protocol.codec import MAX_COMMAND_BYTES, MAX_FRAME_BYTES, Envelope
+from protocol.errors import ForeignFrame, MalformedFrame, SequenceGap, UnwelcomeFrame
 from protocol.messages import Attach, Message
 
 SEND_TIMEOUT_MS: Final = 10_000
@@ -33,6 +40,18 @@ ZERO_COPY_BYTES: Final = 65_536
 """Below this a copy is faster than keeping track of a shared buffer."""
 DRAIN: Final = 64
 """Frames taken from one socket before the others are looked at."""
+SUBSCRIPTION_BYTES: Final = 65_536
+"""The longest message that a subscriber may send to a publisher."""
+COMMANDS_WAITING: Final = 100_000
+"""Frames of one peer that may wait for the supervisor: four hours of heartbeats, should a terminal hang."""
+MAX_NONSENSE: Final = 100
+"""After how many wrong frames a process on `command` is not listened to any more."""
+MAX_CLIENTS: Final = 1000
+"""How many processes on `command` that are no actors are remembered."""
+_COMMAND: Final[dict[str, int | bytes]] = {
+    "rcvhwm": COMMANDS_WAITING,
+    "maxmsgsize": MAX_COMMAND_BYTES + 1024,
+}
 IPC_PATH_MAX: Final = zmq.IPC_PATH_MAX_LEN
 _DEFAULTS: Final[dict[str, int | bytes]] = {
     "linger": 0,
@@ -112,9 +131,18 @@ class Rejected(NamedTuple):
     """A frame that was dropped, and why."""
 
     reason: str
+    sender: str = ""
+    """Who claims to have sent it, as far as is known."""
 
 
-Arrival = Envelope | Subscription | Rejected
+class Broken(NamedTuple):
+    """The frames of a guest, an actor that the plan does not know, have a hole: it is to be let go."""
+
+    actor: str
+    reason: str
+
+
+Arrival = Envelope | Subscription | Rejected | Broken
 
 
 class Link:
@@ -123,9 +151,10 @@ class Link:
     def __init__(self, endpoints: Endpoints, actor: str, framing: Framing, lifeline: int | None) -> None:
         """Connect to the supervisor; `lifeline` is a descriptor that becomes readable when it dies.
 
-        Raises SocketPathTooLong.
+        Raises SocketPathTooLong, and NotPrivate.
         """
         url = endpoints.url("command")
+        require_private_folder(endpoints.folder)
         self._endpoints = endpoints
         self._framing = framing
         self._lifeline = lifeline
@@ -138,10 +167,12 @@ class Link:
         self._observers = 0
         self._lossy: zmq.Socket[bytes] | None = None
         """What may miss frames, and leaves it to who reads them to notice."""
+        self._remote: RemoteObservers | None = None
+        self._speakers: Speakers | None = None
         if lifeline is not None:
             self._poller.register(lifeline, zmq.POLLIN)
         identity = f"{actor}#{os.getpid()}".encode()
-        command = self._socket(zmq.DEALER, routing_id=identity, linger=LAST_WORDS_MS)
+        command = self._socket(zmq.DEALER, routing_id=identity, linger=LAST_WORDS_MS, **_COMMAND)
         command.connect(url)
         self._command = command
         self._add(command, sends="command", receives=True)
@@ -151,17 +182,23 @@ class Link:
         """That of this process's frames."""
         return self._framing.epoch
 
-    def bind(self, credit: int) -> None:
-        """Open the coordinator's sockets."""
+    def bind(
+        self, credit: int, speakers: Speakers | None = None, remote: RemoteObservers | None = None
+    ) -> None:
+        """Open the coordinator's sockets, which hear `speakers`; `remote` ones get what observers get."""
         room = max(1000, 64 * credit)
-        publisher = self._socket(zmq.XPUB, sndhwm=room, xpub_verbose=1, xpub_nodrop=1)
-        observed = self._socket(zmq.XPUB, sndhwm=OBSERVED_FRAMES, xpub_verboser=1)
+        asked: dict[str, int] = {"maxmsgsize": SUBSCRIPTION_BYTES}
+        publisher = self._socket(zmq.XPUB, sndhwm=room, xpub_verbose=1, xpub_nodrop=1, **asked)
+        observed = self._socket(zmq.XPUB, sndhwm=OBSERVED_FRAMES, xpub_verboser=1, **asked)
+        self._speakers, self._remote = speakers, remote
+        for descriptor in () if remote is None else remote.sockets:
+            self._poller.register(descriptor, zmq.POLLIN)
         for socket, name in ((publisher, "stream"), (observed, "observe")):
             self._bind(socket, name)
             self._add(socket, sends=None, receives=True)
         self._publisher, self._observed = publisher, observed
         for name in ("report", "ingest"):
-            puller = self._socket(zmq.PULL)
+            puller = self._socket(zmq.PULL, rcvhwm=room)
             self._bind(puller, name)
             self._add(puller, sends=None, receives=True)
 
@@ -228,8 +265,12 @@ class Link:
             socket.send(frame, 0, copy)
         except zmq.Again as error:
             raise PeerStalled(topic) from error
-        if self._observers and socket is self._publisher and self._observed and topic != topics.RAW:
+        if socket is not self._publisher or topic == topics.RAW:
+            return
+        if self._observers and self._observed:
             self._observed.send(frame, 0, copy)
+        if self._remote is not None:
+            self._remote.send(frame, copy)
 
     def poll(self, timeout_s: float) -> Iterator[Arrival]:
         """Wait until something arrives or the time is up, then yield a bounded number of arrivals.
@@ -242,6 +283,8 @@ class Link:
         for socket in self._receivers:
             if socket in ready:
                 yield from self._drain(socket)
+        for reason in () if self._remote is None else self._remote.attend():
+            yield Rejected(reason)
 
     def take_commands(self) -> Iterator[Arrival]:
         """Yield what the supervisor has sent, without waiting; everything else is left for `poll`.
@@ -254,6 +297,8 @@ class Link:
 
     def close(self) -> None:
         """Close everything; only a failure's last words are waited for, briefly."""
+        if self._remote is not None:
+            self._remote.close()
         self._context.destroy(linger=None)
 
     def _drain(self, socket: zmq.Socket[bytes]) -> Iterator[Arrival]:
@@ -264,6 +309,8 @@ class Link:
                 return
             if socket in (self._publisher, self._observed):
                 yield from self._subscription(socket, frame)
+            elif self._speakers is not None and socket is not self._command:
+                yield self._hear(frame, self._speakers)
             else:
                 yield self._decode(frame, lossy=socket is self._lossy)
 
@@ -276,11 +323,24 @@ class Link:
         if frame[:1] == b"\1":
             yield Subscription(frame[1:].rstrip(b"\0").decode("ascii", errors="replace"))
 
-    def _decode(self, frame: bytes, *, lossy: bool) -> Envelope | Rejected:
+    def _hear(self, frame: bytes, speakers: Speakers) -> Envelope | Rejected | Broken:
+        """Read what anybody may have sent; what a guest loses or repeats is its own trouble."""
         try:
-            return self._framing.read(frame) if lossy else self._framing.decode(frame)
-        except (MalformedFrame, ForeignFrame) as error:
-            return Rejected(str(error))
+            return self._decode(frame, speakers.refusal)
+        except SequenceGap as gap:
+            actor = topics.sender_of(gap.channel)
+            if speakers.is_planned(actor):
+                raise
+            speakers.expel(actor)
+            return Broken(actor, str(gap))
+
+    def _decode(
+        self, frame: bytes, refusal: Refusal | None = None, *, lossy: bool = False
+    ) -> Envelope | Rejected:
+        try:
+            return self._framing.read(frame) if lossy else self._framing.decode(frame, refusal=refusal)
+        except (MalformedFrame, ForeignFrame, UnwelcomeFrame) as error:
+            return Rejected(str(error), error.sender)
 
     def _add(self, socket: zmq.Socket[bytes], *, sends: str | None, receives: bool) -> None:
         if sends is not None:
@@ -299,15 +359,21 @@ class Link:
 class SupervisorLink:
     """The supervisor's end of `command`."""
 
-    def __init__(self, endpoints: Endpoints, framing: Framing) -> None:
-        """Bind the endpoint.
+    def __init__(self, endpoints: Endpoints, framing: Framing, refusal: Refusal | None = None) -> None:
+        """Bind the endpoint; `refusal` says who is not heard.
 
-        Raises SocketPathTooLong.
+        Raises SocketPathTooLong, and NotPrivate.
         """
         url = endpoints.url("command")
+        require_private_folder(endpoints.folder)
         self._framing = framing
+        self._refusal = refusal
+        self._nonsense: Counter[bytes] = Counter()
+        """By process, how many of its frames were wrong."""
+        self._clients: deque[str] = deque()
+        """Those who steer, as long as they are remembered."""
         self._context = zmq.Context()
-        self._router = _configured(self._context, zmq.ROUTER, router_mandatory=1)
+        self._router = _configured(self._context, zmq.ROUTER, router_mandatory=1, **_COMMAND)
         self._router.bind(url)
         self._poller = zmq.Poller()
         self._poller.register(self._router, zmq.POLLIN)
@@ -342,32 +408,55 @@ class SupervisorLink:
                 parts = self._router.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            yield self._decode(parts)
+            if self._nonsense[parts[0]] < MAX_NONSENSE:
+                yield self._decode(parts)
 
     def close(self) -> None:
         """Close at once."""
         self._context.destroy(linger=0)
 
     def _decode(self, parts: list[bytes]) -> Envelope | Rejected:
+        arrival = self._read(parts)
+        if isinstance(arrival, Rejected):
+            return self._count(parts[0], arrival)
+        if arrival.sender.startswith(CLIENT_PREFIX):
+            self._remember(arrival.sender)
+        self._identities[arrival.sender] = parts[0]
+        return arrival
+
+    def _count(self, identity: bytes, rejected: Rejected) -> Rejected:
+        """Count a wrong frame against its process, which has a socket identity that no other has."""
+        if len(self._nonsense) >= MAX_CLIENTS:
+            self._nonsense.clear()
+        self._nonsense[identity] += 1
+        if self._nonsense[identity] < MAX_NONSENSE:
+            return rejected
+        words = f"{rejected.reason}; it has sent {MAX_NONSENSE} wrong frames and is not listened to any more"
+        return Rejected(words, rejected.sender)
+
+    def _remember(self, client: str) -> None:
+        """Forget the client that was heard first where there are many."""
+        if client in self._identities:
+            return
+        self._clients.append(client)
+        if len(self._clients) > MAX_CLIENTS:
+            oldest = self._clients.popleft()
+            self._identities.pop(oldest, None)
+            self._framing.forget(topics.command(oldest))
+
+    def _read(self, parts: list[bytes]) -> Envelope | Rejected:
+        """Read a frame; who asks to attach goes by its process: the name it asks for may be another's."""
         identity = _IDENTITY.fullmatch(parts[0])
         name = parts[0].decode(errors="replace") if identity is None else identity[1].decode()
         if identity is None or len(parts) != 2:  # noqa: PLR2004  (identity and frame)
-            return Rejected(f"{name} sent {len(parts) - 1} parts, or is no actor")
+            return Rejected(f"{name} sent {len(parts) - 1} parts, or is no actor", name)
         try:
             envelope = self._framing.read(parts[1], name)
             if isinstance(envelope.message, Attach):
-                return self._asking(envelope, parts[0])
-            self._framing.check(envelope)
-        except (MalformedFrame, ForeignFrame) as error:
-            return Rejected(str(error))
-        self._identities[name] = parts[0]
-        return envelope
-
-    def _asking(self, envelope: Envelope, identity: bytes) -> Envelope:
-        """Name a process that wants to attach by its identity: the name it asks for may be another's."""
-        process = identity.decode()
-        self._identities[process] = identity
-        return envelope._replace(sender=process)
+                return envelope._replace(sender=parts[0].decode())
+            return self._framing.decode(parts[1], name, self._refusal)
+        except (MalformedFrame, ForeignFrame, UnwelcomeFrame) as error:
+            return Rejected(str(error), name)
 
 
 class ControlLink:
@@ -376,14 +465,15 @@ class ControlLink:
     def __init__(self, endpoints: Endpoints, name: str, framing: Framing) -> None:
         """Connect; nothing says whether anybody is there.
 
-        Raises SocketPathTooLong.
+        Raises SocketPathTooLong, and NotPrivate.
         """
         url = endpoints.url("command")
+        require_private_folder(endpoints.folder)
         self._framing = framing
         self._topic = topics.command(name)
         self._context = zmq.Context()
         identity = f"{name}#{os.getpid()}".encode()
-        self._dealer = _configured(self._context, zmq.DEALER, routing_id=identity)
+        self._dealer = _configured(self._context, zmq.DEALER, routing_id=identity, **_COMMAND)
         self._dealer.connect(url)
 
     def send(self, message: Message) -> None:

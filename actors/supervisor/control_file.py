@@ -9,6 +9,13 @@ from typing import Final
 import msgspec
 
 from actors.assembly.places import RunPlaces
+from actors.runtime.private_files import (
+    NotPrivate,
+    read_private,
+    replace_file,
+    require_plain_run,
+    require_private_folder,
+)
 from actors.supervisor.run_folder import RunFolderError
 from actors.supervisor.running import is_running
 from protocol.version import PROTOCOL_VERSION
@@ -42,7 +49,7 @@ def control_file(places: RunPlaces) -> Iterator[None]:
     path = places.folder / NAME
     content = ControlFile(PROTOCOL_VERSION, places.run, str(places.sockets), os.getpid())
     try:
-        _write_private(path, msgspec.json.encode(content))
+        replace_file(path, msgspec.json.encode(content), mode=0o600)
     except OSError as error:
         raise RunFolderError(
             f"{NAME} cannot be written to the run folder ({error.strerror}): "
@@ -63,24 +70,18 @@ def read_control(folder: Path) -> ControlFile:
     if not is_running(folder):
         raise NotSteerable(f"run {folder.name} is not running; `sessionflow status {folder.name}` says why")
     try:
-        control = msgspec.json.decode((folder / NAME).read_bytes(), type=ControlFile)
+        require_plain_run(folder)
+        control = msgspec.json.decode(read_private(folder / NAME), type=ControlFile)
+        require_private_folder(Path(control.sockets))
     except FileNotFoundError:
         raise NotSteerable(
             f"run {folder.name} cannot be steered: it runs in one process (--inline), is only starting "
             "or has just ended"
         ) from None
+    except NotPrivate as error:
+        raise NotSteerable(f"run {folder.name} cannot be trusted: {error}") from error
     except (OSError, msgspec.MsgspecError) as error:
         raise NotSteerable(f"{folder / NAME} cannot be read: {error}") from error
     if control.version != PROTOCOL_VERSION:
         raise NotSteerable(f"run {folder.name} was started by another version of sessionflow")
     return control
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with suppress(FileNotFoundError):
-        temporary.unlink()
-    with open(os.open(temporary, flags, 0o600), "wb") as file:  # noqa: PTH123  a descriptor
-        file.write(content)
-    temporary.replace(path)

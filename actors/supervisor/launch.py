@@ -22,6 +22,7 @@ from actors.runtime import clock
 from actors.runtime.calendars import Calendars
 from actors.runtime.log_files import LogLimits
 from actors.runtime.logs import ActorLog
+from actors.runtime.private_files import NotPrivate, require_private_folder
 from actors.runtime.store import Catalog, remove_partials
 from actors.runtime.transport import Endpoints, SocketPathTooLong
 from actors.supervisor.console import QuietScreen, Screen, open_console, print_plan, print_summary
@@ -34,6 +35,7 @@ from actors.supervisor.open_files import require_open_files
 from actors.supervisor.pipeline import Pipeline
 from actors.supervisor.planner import make_plan, portable
 from actors.supervisor.post_mortem import examine
+from actors.supervisor.remote_access import require_remote
 from actors.supervisor.resume import FIRST_LIFE, Life, take_up
 from actors.supervisor.run_folder import RunFolder, RunFolderError, environment, remove_stale_sockets
 from actors.supervisor.salvage import salvage_tables
@@ -77,6 +79,9 @@ def launch(config_path: Path, overrides: Overrides, options: LaunchOptions) -> E
         flow = msgspec.structs.replace(plan.flow, paused=options.paused)
         plan = msgspec.structs.replace(plan, flow=flow)
         require_open_files(len(actor_roles(plan)))
+        if options.inline:
+            plan = _without_remote(plan)
+        require_remote(plan)
         with Interrupts() as interrupts:
             folder = _make_folder(options, config)
             try:
@@ -124,6 +129,14 @@ def _check_sockets(folder: RunFolder) -> None:
         raise ConfigError(None, (Problem("TMPDIR", str(error)),)) from error
 
 
+def _without_remote(plan: SessionPlan) -> SessionPlan:
+    """Leave remote observers out of a run in one process, and say so."""
+    if plan.remote is None:
+        return plan
+    warning = "remote.observe: not served: a run in one process has no sockets"
+    return msgspec.structs.replace(plan, remote=None, warnings=(*plan.warnings, warning))
+
+
 def _make_folder(options: LaunchOptions, config: SessionConfig) -> RunFolder:
     remove_stale_sockets()
     try:
@@ -133,8 +146,9 @@ def _make_folder(options: LaunchOptions, config: SessionConfig) -> RunFolder:
     try:
         if not options.inline:
             Endpoints(folder.places.sockets).check()
+            require_private_folder(folder.places.sockets)
         folder.become_latest()
-    except SocketPathTooLong as error:
+    except (SocketPathTooLong, NotPrivate) as error:
         folder.remove()
         raise ConfigError(None, (Problem("TMPDIR", str(error)),)) from error
     except RunFolderError as error:

@@ -3,11 +3,12 @@
 One thread, one poller: commands from actors, ends of processes, signals, time. It has no ifs about policy.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from actors.assembly.places import ActorSpec, RunPlaces, actor_roles
 from actors.domain.exit_codes import ExitCode
+from actors.domain.refusals import Refusals
 from actors.domain.session_plan import SessionPlan
 from actors.runtime import clock
 from actors.runtime.framing import Framing
@@ -72,7 +73,8 @@ class Pipeline:
         self._interrupts = interrupts
         self._log = log
         self._watch = watch
-        self._link = SupervisorLink(Endpoints(places.sockets), Framing(places.run))
+        self._link = SupervisorLink(Endpoints(places.sockets), Framing(places.run), self._refusal)
+        self._refusals = Refusals()
         now_ns = clock.monotonic_ns()
         flow = plan.flow
         self._state = decisions.begin(
@@ -102,6 +104,7 @@ class Pipeline:
             self._turn()
             show(self._snapshot())
         self._receive(wait_s=0)
+        self._warn(self._refusals.on_end())
         return self._verdict()
 
     def close(self) -> None:
@@ -130,10 +133,10 @@ class Pipeline:
         try:
             for arrival in self._link.poll(wait_s):
                 if isinstance(arrival, Rejected):
-                    self._log.write("WARNING", f"Dropped: {arrival.reason}")
+                    self._refuse(arrival.reason, arrival.sender)
                 elif isinstance(arrival.message, Attach):
                     self._on_attach(arrival.sender, arrival.message)
-                elif self._is_known(arrival):
+                else:
                     self._take(arrival.message)
         except SequenceGap as gap:
             self._on_gap(gap)
@@ -150,10 +153,18 @@ class Pipeline:
         if actor in self._roles:
             self._apply(events.Complained(actor, ExitCode.ACTOR_FAILED, str(gap)))
         else:
-            self._log.write("WARNING", f"Dropped: {gap}")
+            self._refuse(str(gap), actor)
 
-    def _is_known(self, envelope: Envelope) -> bool:
-        """Whether a message is from one of our actors or from who may steer, and says so."""
+    def _refuse(self, reason: str, sender: str) -> None:
+        """Say that a frame was dropped; a flood of them is summed up."""
+        self._warn(self._refusals.on_refused(clock.monotonic_ns(), reason, sender))
+
+    def _warn(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._log.write("WARNING", line)
+
+    def _refusal(self, envelope: Envelope) -> str | None:
+        """Say why a message is not heard: it must be from one of our actors or from who may steer."""
         sender = envelope.sender
         if isinstance(envelope.message, Steer):
             known = sender.startswith(CLIENT_PREFIX) and envelope.message.client == sender
@@ -161,9 +172,7 @@ class Pipeline:
             known = isinstance(envelope.message, GUESTS_SAY) and envelope.message.actor == sender
         else:
             known = sender in self._roles and getattr(envelope.message, "actor", sender) == sender
-        if not known:
-            self._log.write("WARNING", f"Dropped: {type(envelope.message).__name__} from {sender}")
-        return known
+        return None if known else f"{type(envelope.message).__name__} from {sender}"
 
     def _take(self, message: Message) -> None:
         """Translate an actor's message into an event."""
@@ -196,6 +205,7 @@ class Pipeline:
         now_ns = clock.monotonic_ns()
         if now_ns >= self._next_tick_ns:
             self._next_tick_ns = now_ns + round(TICK_S * 1e9)
+            self._warn(self._refusals.on_time(now_ns))
             self._apply(events.Ticked(now_ns, self._processes.cpu_ns()))
 
     def _apply(self, event: Event) -> None:

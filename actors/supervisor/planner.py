@@ -49,7 +49,7 @@ from actors.supervisor.historical import (
 )
 from actors.supervisor.inventory import Inventory, StockTaker
 from actors.supervisor.quality_gate import check_quality
-from actors.supervisor.settings import flow, rules, strategies, trading
+from actors.supervisor.settings import flow, remote, rules, strategies, trading
 from actors.supervisor.warmups import cold_starts
 from actors.supervisor.wording import listed
 
@@ -71,12 +71,13 @@ def make_plan(
 
 
 def portable(plan: SessionPlan) -> SessionPlan:
-    """Leave out what holds on this machine only: the catalog's place, and the folders of strategy files."""
+    """Leave out what holds on this machine only: the places of catalog, keys and strategy files."""
     named = tuple(
         msgspec.structs.replace(strategy, target=_without_folder(strategy.target))
         for strategy in plan.strategies
     )
-    return msgspec.structs.replace(plan, catalog="", strategies=named)
+    observed = None if plan.remote is None else msgspec.structs.replace(plan.remote, keys="")
+    return msgspec.structs.replace(plan, catalog="", strategies=named, remote=observed)
 
 
 def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -> SessionPlan:
@@ -135,6 +136,7 @@ def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -
         indicator_tables=config.session_data_config.indicators.tables,
         corporate_actions=actions.file,
         adjustments=actions.adjustments,
+        remote=remote(config),
     )
 
 

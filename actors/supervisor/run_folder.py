@@ -20,6 +20,7 @@ from typing import Any, Final
 from actors.assembly.places import RunPlaces
 from actors.runtime import clock
 from actors.runtime.locks import is_held, take_lock
+from actors.runtime.private_files import replace_file
 from protocol.version import PROTOCOL_VERSION
 
 SOCKETS_PREFIX: Final = "sessionflow-"
@@ -75,7 +76,7 @@ class RunFolder:
         Raises RunFolderError.
         """
         try:
-            self.places.plan.write_bytes(content)
+            replace_file(self.places.plan, content, mode=0o600)
         except OSError as error:
             raise RunFolderError(
                 f"the plan cannot be written to {self.places.sockets} ({error.strerror}): "
@@ -144,14 +145,7 @@ class ReopenedFolder(RunFolder):
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file under a temporary name and rename it."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    replace_file(path, content)
 
 
 def environment() -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """The parts of a plan that are the configuration's settings in the plan's words."""
 
 from actors.config import SessionConfig
-from actors.domain.session_plan import Flow, Restarts, Rules, StrategySpec, Trading
+from actors.domain.session_plan import Flow, Remote, Restarts, Rules, StrategySpec, Trading
 from actors.supervisor.demand import configured_indicators
 
 
@@ -19,6 +19,12 @@ def strategies(config: SessionConfig) -> tuple[StrategySpec, ...]:
         )
         for strategy in config.session_data_config.strategies
     )
+
+
+def remote(config: SessionConfig) -> Remote | None:
+    """Say where observers on other machines listen, if anywhere."""
+    address = config.remote.observe
+    return None if address is None else Remote(address, str(config.remote_keys_path))
 
 
 def flow(config: SessionConfig) -> Flow:
