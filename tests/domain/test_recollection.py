@@ -35,7 +35,7 @@ class RecallingExchange(Exchange):
 
     def _turn(self) -> None:
         super()._turn()
-        if not self.coordinator._over:
+        if not self.coordinator._phases.is_over:
             self._compare()
 
     def _compare(self) -> None:
@@ -43,7 +43,11 @@ class RecallingExchange(Exchange):
         account = Account(self.plan)
         found = Recollection(self.plan, account, kept)
         sealed = [message for message in kept if isinstance(message, SealedWindow)]
-        assert (found.phase, found.session, found.records) == (live._phase, live._session.index, len(kept))
+        assert (found.phase, found.session, found.records) == (
+            live._phases.phase,
+            live._phases.session.index,
+            len(kept),
+        )
         assert found.asked == live._supply._asked
         assert found.first_needed == first_unsealed(self.plan, sealed)
         for session in range(-len(self.plan.history), len(self.plan.sessions)):
