@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 
 from actors.analysis import Analysis
 from actors.coordinator import Coordinator
-from actors.domain.account import Account
 from actors.domain.lobby import Guest
-from actors.domain.recollection import Recollection
 from actors.domain.replay import Replay
 from actors.domain.roles import Role
 from actors.domain.session_plan import Flow, SessionPlan
@@ -19,9 +17,7 @@ from actors.loader import Loader
 from actors.processor import Processor
 from actors.quality import QualityManager
 from protocol import topics
-from protocol.blocks import as_times
 from protocol.messages import Message, PhaseEvent, SealedWindow, Welcome
-from tests.test_coordinator import MEMBER, Desk, plan_of
 from tests.test_whole_pipeline import Diary, Exchange, Market, Sink, Storage, flows, markets, outcome, seeds
 
 Published = list[tuple[str, Message]]

@@ -1,7 +1,7 @@
 """How a run that goes on can be reached: `control.json` in its folder, for its owner alone."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -34,6 +34,8 @@ class ControlFile(msgspec.Struct, frozen=True):
     """The private folder of its sockets."""
     pid: int
     """The supervisor's."""
+    epoch: int = 0
+    """The coordinator's, which its sockets are named after."""
 
 
 class NotSteerable(Exception):
@@ -41,13 +43,13 @@ class NotSteerable(Exception):
 
 
 @contextmanager
-def control_file(places: RunPlaces) -> Iterator[None]:
-    """Have the file there in a block.
+def control_file(places: RunPlaces, epoch: int = 0) -> Iterator[Callable[[int], None]]:
+    """Have the file there in a block, in which the coordinator's epoch may be kept up to date.
 
-    Raises RunFolderError.
+    Raises RunFolderError where it cannot be written at first; later, what it says stays as it was.
     """
     path = places.folder / NAME
-    content = ControlFile(PROTOCOL_VERSION, places.run, str(places.sockets), os.getpid())
+    content = ControlFile(PROTOCOL_VERSION, places.run, str(places.sockets), os.getpid(), epoch)
     try:
         replace_file(path, msgspec.json.encode(content), mode=0o600)
     except OSError as error:
@@ -55,8 +57,17 @@ def control_file(places: RunPlaces) -> Iterator[None]:
             f"{NAME} cannot be written to the run folder ({error.strerror}): "
             "make room there, or choose another folder with --runs DIR"
         ) from error
+
+    def keep_epoch(current: int) -> None:
+        nonlocal content
+        if current != content.epoch:
+            with suppress(OSError):
+                later = msgspec.structs.replace(content, epoch=current)
+                _write_private(path, msgspec.json.encode(later))
+                content = later
+
     try:
-        yield
+        yield keep_epoch
     finally:
         with suppress(OSError):
             path.unlink()

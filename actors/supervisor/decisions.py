@@ -57,6 +57,7 @@ from actors.supervisor.run_state import (
     Watched,
     ns,
     step,
+    waiting_to_start,
     with_actor,
 )
 from actors.supervisor.silence import ask_for_stacks, excuse, find_silent
@@ -69,6 +70,7 @@ STOP_S: Final = 10.0
 KILL_S: Final = 10.0
 MAX_ASKED: Final = 100
 """How many orders may wait for the coordinator's answer."""
+_STOP: Final = Stop("the run is over")
 
 
 def begin(
@@ -106,6 +108,8 @@ def _on_greeted(state: State, event: Greeted) -> Decision:
     state = step(state, event.actor, ActorEvent.HELLO)
     state = with_actor(state, event.actor, pid=event.pid, seen_ns=state.now_ns)
     coordinator = state.actors[COORDINATOR]
+    if state.stage is Stage.STOPPING and event.actor not in state.gone:
+        return state, [Tell(event.actor, _STOP)]
     if coordinator.state not in (ActorState.GREETED, ActorState.RUNNING) or state.stage not in OPEN:
         return state, []
     greeted = (name for name, actor in state.actors.items() if actor.state is ActorState.GREETED)
@@ -150,10 +154,10 @@ def _on_concluded(state: State, event: Concluded) -> Decision:
 
 def _stop_all(state: State) -> Decision:
     alive = [name for name, actor in state.actors.items() if actor.is_alive]
-    for name in alive:
+    for name in [*alive, *waiting_to_start(state)]:
         state = step(state, name, ActorEvent.STOP_SENT)
     state = replace(state, stage=Stage.STOPPING, deadline_ns=state.now_ns + ns(STOP_S))
-    told = [Tell(name, Stop("the run is over")) for name in alive]
+    told = [Tell(name, _STOP) for name in alive]
     return state, [*told, *guests.farewell(state, "the run is over")]
 
 
@@ -190,17 +194,13 @@ def _on_exited(state: State, event: Exited) -> Decision:
         known = event.code == ExitCode.DATA_MISSING
         exit_code = ExitCode.DATA_MISSING if known else ExitCode.ACTOR_FAILED
         state, actions = _in_trouble(state, Trouble(event.actor, exit_code, reason))
-    if state.gone == frozenset(state.actors) and not _starts_again(state):
+    if state.gone == frozenset(state.actors) and not waiting_to_start(state):
         state = replace(state, stage=Stage.OVER)
     return state, actions
 
 
 def _has_failed(state: State, name: str, before: Watched) -> bool:
     return state.actors[name].state is ActorState.FAILED and before.state is not ActorState.FAILED
-
-
-def _starts_again(state: State) -> bool:
-    return any(actor.state is ActorState.RESTARTING for actor in state.actors.values())
 
 
 def _in_need(state: State, name: str, why: str) -> Decision:
@@ -361,10 +361,12 @@ def _drop(name: str, why: str) -> Tell:
 
 def _kill_all(state: State) -> Decision:
     left = [name for name in state.actors if name not in state.gone]
-    for name in left:
+    for name in {*left, *waiting_to_start(state)}:
         event = ActorEvent.SILENT if _is_blamed(state, name) else ActorEvent.STOP_SENT
         state = step(state, name, event)
     told: list[Action] = []
+    if not left:
+        return replace(state, stage=Stage.OVER), [*guests.farewell(state, "the run has ended early")]
     if state.stage is not Stage.KILLING:
         state = replace(state, stage=Stage.KILLING, deadline_ns=state.now_ns + ns(KILL_S))
         told = guests.farewell(state, "the run has ended early")

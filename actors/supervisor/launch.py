@@ -266,8 +266,13 @@ class _Launch:
         return partial(self._run_steerable, pipeline)
 
     def _run_steerable(self, pipeline: Pipeline, show: Show) -> Verdict:
-        with control_file(self._places):
-            return pipeline.run(show)
+        with control_file(self._places, pipeline.coordinator_epoch) as keep_epoch:
+
+            def show_and_keep(status: RunStatus) -> None:
+                keep_epoch(pipeline.coordinator_epoch)
+                show(status)
+
+            return pipeline.run(show_and_keep)
 
     def _show(self, status: RunStatus) -> None:
         self._screen.update(status)

@@ -20,7 +20,7 @@ from actors.supervisor.guest_watch import GuestWatch
 from actors.supervisor.interrupts import Interrupts
 from actors.supervisor.post_mortem import stack_of
 from actors.supervisor.processes import Processes
-from actors.supervisor.run_state import Stage
+from actors.supervisor.run_state import COORDINATOR, Stage
 from actors.supervisor.status import RunState, RunStatus
 from actors.supervisor.verdict import Verdict
 from actors.supervisor.watch import ActorLine, Show, Watch
@@ -91,6 +91,11 @@ class Pipeline:
             Follow: self._follow,
             Note: self._note,
         }
+
+    @property
+    def coordinator_epoch(self) -> int:
+        """That of the newest coordinator's process."""
+        return self._state.actors[COORDINATOR].epoch
 
     def start(self) -> None:
         """Start every actor."""

@@ -10,8 +10,18 @@ from dataclasses import replace
 from typing import Final
 
 from actors.supervisor.events import Action, Kill, Note, Start
-from actors.supervisor.run_state import COORDINATOR, OPEN, Decision, Stage, State, ns, step, with_actor
-from protocol.lifecycle import ActorEvent, ActorState
+from actors.supervisor.run_state import (
+    COORDINATOR,
+    OPEN,
+    Decision,
+    Stage,
+    State,
+    ns,
+    step,
+    waiting_to_start,
+    with_actor,
+)
+from protocol.lifecycle import ActorEvent
 
 MAX_BACKOFF_S: Final = 5.0
 JOIN_S: Final = 60.0
@@ -55,7 +65,7 @@ def replace_process(state: State, name: str, why: str) -> Decision:
 
 def start_due(state: State) -> Decision:
     """Start the actors whose time has come and whose old process is gone."""
-    waiting = [name for name, actor in state.actors.items() if actor.state is ActorState.RESTARTING]
+    waiting = waiting_to_start(state)
     if COORDINATOR in waiting and not state.gone.issuperset(waiting):
         return state, []
     actions: list[Action] = []

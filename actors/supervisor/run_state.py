@@ -131,6 +131,11 @@ def step(state: State, name: str, event: ActorEvent) -> State:
     return with_actor(state, name, state=ACTOR_TRANSITIONS.get((actor.state, event), actor.state))
 
 
+def waiting_to_start(state: State) -> list[str]:
+    """Name those of whom a new process is about to be started."""
+    return [name for name, actor in state.actors.items() if actor.state is ActorState.RESTARTING]
+
+
 def with_actor(run: State, name: str, **changes: Any) -> State:  # noqa: ANN401
     """Change what is known of an actor."""
     return replace(run, actors={**run.actors, name: replace(run.actors[name], **changes)})

@@ -32,7 +32,8 @@ def test_without_keys_nothing_is_served() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["tcp://*:5571", "tcp://0.0.0.0:5571", "tcp://192.168.0.7:5571", "tcp://[::]:5571", "tcp://8.8.8.8:1"]
+    "address",
+    ["tcp://*:5571", "tcp://0.0.0.0:5571", "tcp://192.168.0.7:5571", "tcp://[::]:5571", "tcp://8.8.8.8:1"],
 )
 def test_an_address_that_others_can_reach_must_be_meant(address: str) -> None:
     assert "remote.observe: " in refusal(observe=address, keys="keys")

@@ -235,3 +235,90 @@ def test_everyone_owes_what_is_in_its_hands() -> None:
     barrier.on_ack("a", 0)
     barrier.drop("b")
     assert barrier.owed() == {"processor": 2, "quality": 1, "a": 0}
+
+
+def raw_windows(first: int, count: int) -> list[RawWindow]:
+    return [window(seq) for seq in range(first, first + count)]
+
+
+@given(st.integers(0, 9), st.integers(0, 4))
+def test_what_an_earlier_life_has_sealed_waits_for_every_member_anew_and_then_goes_on(
+    before: int, restored: int
+) -> None:
+    barrier = Barrier(("a", "b"), credit=8)
+    barrier.restore(raw_windows(before, restored), before + restored)
+    assert (barrier.in_flight, barrier.next_seq) == (restored, before + restored)
+    assert sealed(barrier) == []
+    for seq in range(before, before + restored):
+        for actor in ("a", "b"):
+            assert landed(barrier) == []
+            barrier.on_ack(actor, seq)
+        assert landed(barrier) == [seq]
+    barrier.launch(window(before + restored))
+    answer(barrier, before + restored)
+    assert sealed(barrier) == [before + restored]
+
+
+def test_a_window_that_was_restored_says_so() -> None:
+    barrier = Barrier((), credit=2)
+    barrier.restore(raw_windows(3, 1), 4)
+    assert [flight.restored for flight in barrier.take_landed()] == [True]
+    barrier.launch(window(4))
+    answer(barrier, 4)
+    assert [flight.restored for flight in barrier.take_sealable()] == [False]
+
+
+@given(st.integers(0, 6), st.integers(0, 6))
+def test_a_new_process_of_a_member_owes_what_its_predecessor_had_not_acknowledged(
+    done: int, sealed_count: int
+) -> None:
+    barrier = launched(6)
+    for seq in range(sealed_count):
+        answer(barrier, seq)
+    sealed(barrier)
+    done = min(done, sealed_count)
+    for seq in range(done):
+        barrier.on_ack("a", seq)
+    assert barrier.admit("a") == done
+    assert barrier.next_seq == sealed_count
+    for seq in range(done, sealed_count):
+        barrier.on_ack("a", seq)
+
+
+@given(st.integers(0, 4))
+def test_a_new_member_owes_every_window_from_the_first_that_is_not_sealed(sealed_count: int) -> None:
+    barrier = launched(4)
+    for seq in range(sealed_count):
+        answer(barrier, seq)
+    sealed(barrier)
+    assert barrier.admit("late") == barrier.next_seq == sealed_count
+    for seq in range(sealed_count, 4):
+        answer(barrier, seq)
+    sealed(barrier)
+    for seq in range(4):
+        barrier.on_ack("a", seq)
+        barrier.on_ack("b", seq)
+    assert landed(barrier) == list(range(sealed_count))
+    for seq in range(sealed_count, 4):
+        barrier.on_ack("late", seq)
+        assert landed(barrier) == [seq]
+
+
+@pytest.mark.parametrize("actor", ["processor", "quality"])
+@given(st.integers(0, 4), st.integers(0, 4))
+def test_a_new_process_answers_every_window_that_is_not_sealed_again(
+    actor: str, both: int, more: int
+) -> None:
+    barrier = launched(4)
+    for seq in range(both):
+        answer(barrier, seq)
+    sealed(barrier)
+    for seq in range(both, max(both, more)):
+        barrier.on_derived(derived(seq)) if actor == "processor" else barrier.on_quality(quality(seq))
+    assert [raw.seq for raw in barrier.readmit(actor)] == list(range(both, 4))
+    for seq in range(both, 4):
+        barrier.on_derived(derived(seq)) if actor == "processor" else barrier.on_quality(quality(seq))
+    assert sealed(barrier) == []
+    for seq in range(both, 4):
+        barrier.on_quality(quality(seq)) if actor == "processor" else barrier.on_derived(derived(seq))
+        assert sealed(barrier) == [seq]

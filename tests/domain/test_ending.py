@@ -57,3 +57,57 @@ def test_who_is_not_asked_or_has_left_already_may_not_leave(actor: str) -> None:
     ending.on_leave("processor")
     with pytest.raises(RoleError, match=actor):
         ending.on_leave(actor)
+
+
+@given(st.permutations(MEMBERS), st.sampled_from(MEMBERS), st.integers(0, 3))
+def test_a_new_process_is_waited_for_even_where_the_earlier_one_has_left(
+    order: list[str], again: str, after: int
+) -> None:
+    ending = Ending(MEMBERS, "recorder")
+    assert ending.advance() is Step.LEAVING
+    for actor in order[:after]:
+        ending.on_leave(actor)
+    ending.admit(again)
+    for actor in order[after:]:
+        ending.on_leave(actor)
+    if again in order[:after]:
+        assert ending.advance() is None
+        ending.on_leave(again)
+    assert ending.advance() is Step.RECORDING
+
+
+@pytest.mark.parametrize("actor", ["processor", "newcomer"])
+def test_one_that_is_let_in_after_its_turn_may_leave_once_and_is_not_waited_for(actor: str) -> None:
+    ending = Ending(MEMBERS, "recorder")
+    ending.advance()
+    for member in MEMBERS:
+        ending.on_leave(member)
+    assert ending.advance() is Step.RECORDING
+    ending.admit(actor)
+    ending.on_leave(actor)
+    with pytest.raises(RoleError, match=f"{actor} left before"):
+        ending.on_leave(actor)
+    ending.on_leave("recorder")
+    assert ending.advance() is Step.OVER
+
+
+def test_a_new_recorder_is_waited_for_in_its_turn() -> None:
+    ending = Ending((), "recorder")
+    ending.admit("recorder")
+    assert [ending.advance(), ending.advance(), ending.advance()] == [Step.LEAVING, Step.RECORDING, None]
+    ending.on_leave("recorder")
+    ending.admit("recorder")
+    assert ending.advance() is None
+    ending.on_leave("recorder")
+    assert ending.advance() is Step.OVER
+
+
+def test_a_newcomer_that_joins_before_the_end_is_waited_for() -> None:
+    ending = Ending(MEMBERS, "recorder")
+    ending.admit("newcomer")
+    ending.advance()
+    for member in MEMBERS:
+        ending.on_leave(member)
+    assert ending.advance() is None
+    ending.on_leave("newcomer")
+    assert ending.advance() is Step.RECORDING

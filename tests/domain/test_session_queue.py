@@ -86,3 +86,20 @@ def test_bars_after_the_report_are_an_error() -> None:
     queue.on_report(report(0, 10))
     with pytest.raises(RoleError, match="loader sent bars of session 0 after its report"):
         queue.on_bars(bars(0, 1))
+
+
+def test_what_has_come_of_a_session_that_is_not_complete_is_forgotten_and_comes_again_whole() -> None:
+    queue = SessionQueue(PLAN)
+    queue.on_bars(bars(0, 0))
+    queue.on_bars(bars(0, 1))
+    queue.on_report(report(0, 10, 10))
+    queue.on_bars(bars(1, 0))
+    queue.forget_incomplete()
+    assert queue.has(0, 0)
+    for stream in (0, 1):
+        queue.on_bars(bars(1, stream))
+    queue.on_report(report(1, 10, 10))
+    for session in (0, 1):
+        tape = queue.take(session)
+        assert len(tape.bars) == 20
+        assert len(tape.defects) == 2

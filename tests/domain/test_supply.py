@@ -84,3 +84,43 @@ def test_counts_of_delivered_bars_do_not_pile_up(kept: int) -> None:
         supply.take(session)
         supply.forget(session)
         assert sorted(supply.delivered) == list(range(max(0, session - kept + 1), session + 1))
+
+
+def spans(asked: list[Send]) -> list[tuple[int, int]]:
+    return [(m.since, m.until) for m in (send.message for send in asked) if isinstance(m, LoadSessions)]
+
+
+@given(st.integers(1, 8), st.integers(0, 3), st.integers(1, 3), st.integers(0, 8))
+def test_a_loader_that_starts_anew_is_asked_for_exactly_what_has_not_come(
+    sessions: int, history: int, ahead: int, arrived: int
+) -> None:
+    plan = plan_of(sessions, history, ahead, kept=history)
+    supply = Supply(plan)
+    assert list(supply.ask_again()) == []
+    asked = list(supply.ask_for_history())
+    asked += supply.ask_ahead(supply.queued(0)[-1])
+    last = spans(asked)[-1][1]
+    came = range(-history, min(-history + arrived, last + 1))
+    for index in came:
+        deliver(supply, plan, index)
+    missing = range(came.stop, last + 1)
+    again = spans(list(supply.ask_again()))
+    assert again == ([(missing[0], missing[-1])] if missing else [])
+    for index in missing:
+        deliver(supply, plan, index)
+    assert list(supply.ask_again()) == []
+
+
+@given(st.integers(-2, 5), st.integers(0, 3), st.integers(0, 4))
+def test_a_supply_that_was_restored_asks_for_what_is_needed_and_no_session_twice(
+    first: int, ahead: int, kept: int
+) -> None:
+    plan = plan_of(6, history=2, kept=kept)
+    supply = Supply(plan)
+    counts = {session: {0: 3} for session in range(-2, first)}
+    supply.restore(first, first + ahead - 1, counts)
+    assert spans(list(supply.ask_again())) == ([(first, first + ahead - 1)] if ahead else [])
+    assert supply.history_is_taken is (first >= 0)
+    assert set(supply.delivered) == set(range(max(-2, first - 1 - kept), first))
+    further = spans(list(supply.ask_ahead(5)))
+    assert further == ([(first + ahead, 5)] if first + ahead <= 5 else [])

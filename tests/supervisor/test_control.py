@@ -70,6 +70,29 @@ def test_the_file_is_there_in_the_block_alone_and_for_its_owner_alone(places: Ru
     assert not path.exists()
 
 
+def test_the_coordinators_epoch_is_kept_up_to_date(places: RunPlaces) -> None:
+    path = places.folder / NAME
+    with control_file(places, 3) as keep_epoch:
+        assert read_control(places.folder).epoch == 3
+        before = path.stat().st_ino
+        keep_epoch(3)
+        assert path.stat().st_ino == before
+        keep_epoch(9)
+        assert read_control(places.folder).epoch == 9
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert not path.exists()
+
+
+def test_where_it_can_no_longer_be_written_the_run_goes_on(places: RunPlaces) -> None:
+    with control_file(places) as keep_epoch:
+        (places.folder / f".{NAME}.tmp").mkdir()
+        keep_epoch(4)
+        assert read_control(places.folder).epoch == 0
+        (places.folder / f".{NAME}.tmp").rmdir()
+        keep_epoch(4)
+        assert read_control(places.folder).epoch == 4
+
+
 def test_a_link_that_somebody_has_laid_in_its_place_is_not_followed(
     places: RunPlaces, tmp_path: Path
 ) -> None:
