@@ -74,13 +74,10 @@ def test_what_cannot_be_is_refused_with_what_to_do_and_leaves_nothing(
         assert not list(folder.glob("attached/*"))
 
 
-@pytest.mark.parametrize("option", [("--from", "now"), ("--observe",)])
-def test_what_only_a_run_that_goes_on_can_have_is_refused_of_one_that_is_over(
-    folder: Path, option: tuple[str, ...]
-) -> None:
-    result = invoke(folder.parent, "attach", "one", "--strategy", SMA, *option)
+def test_from_now_is_refused_of_a_run_that_is_over(folder: Path) -> None:
+    result = invoke(folder.parent, "attach", "one", "--strategy", SMA, "--from", "now")
     assert result.exit_code == 2
-    assert f"{option[0]}: the run is over" in words(result)
+    assert "--from: the run is over" in words(result)
 
 
 def test_without_a_name_a_run_must_be_running(folder: Path) -> None:

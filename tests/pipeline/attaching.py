@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from actors.supervisor.control import ask, order
+from actors.supervisor.control_file import read_control
 from tests.pipeline.conftest import DEADLINE_S, POLL_S, ROOT, Ended, Json, Launch
 
 ATTACH: Final = ROOT / "scripts" / "attach.py"
@@ -101,7 +103,7 @@ class Joiner(NamedTuple):
 def late_joiners(launched: Launch, scratch: Path, seed: int, count: int) -> Iterator[Joiner]:
     """Start joiners at random moments of a run, members and observers, and give what they came to."""
     chance = random.Random(seed)
-    moments = sorted(chance.randrange(EXAMPLE_BARS // 2) for _ in range(count))
+    moments = sorted(chance.randrange(EXAMPLE_BARS * 9 // 10) for _ in range(count))
     started: list[tuple[int, bool, Attaching]] = []
     try:
         for number, bars in enumerate(moments):
@@ -109,6 +111,11 @@ def late_joiners(launched: Launch, scratch: Path, seed: int, count: int) -> Iter
             observes = chance.random() < 0.5
             arguments = [*of_strategy(), *(["--observe"] if observes else [])]
             started.append((bars, observes, Attaching(launched, arguments, scratch / str(number))))
+        for _, _, attaching in started:
+            attaching.wait_joined()
+        assert launched.folder is not None
+        for answer in (order("speed", speed=0.0), order("resume")):
+            assert ask(read_control(launched.folder), answer).accepted
         for bars, observes, attaching in started:
             yield Joiner(bars, observes, attaching.finish())
     finally:
