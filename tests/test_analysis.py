@@ -21,7 +21,7 @@ from actors.domain.session_plan import (
 )
 from actors.domain.strategy import Context, Needs, SignalError, Strategy, StrategyParams
 from protocol import topics
-from protocol.blocks import BAR_DTYPE, QUALITY_DTYPE, Bars, bar_block, quality_block, time_block
+from protocol.blocks import BAR_DTYPE, QUALITY_DTYPE, Bars, as_times, bar_block, quality_block, time_block
 from protocol.messages import Ack, Leave, PhaseEvent, RunEnd, SealedWindow, Signal
 from tests.plans import make_plan
 
@@ -470,3 +470,31 @@ def test_a_signal_that_cannot_be_is_refused(signal: tuple[Any, ...], complaint: 
     with pytest.raises(StrategyError, match=complaint) as caught:
         play(engine(Wrong(StrategyParams())), run_windows())
     assert isinstance(caught.value.__cause__, SignalError | LookupError)
+
+
+@settings(max_examples=30, deadline=None)
+@given(begin=st.integers(0, 2 * STEPS), cuts=cut_points)
+def test_what_comes_before_the_beginning_is_history_and_what_comes_after_is_called_as_ever(
+    begin: int, cuts: set[int]
+) -> None:
+    whole, late = Diary(), Diary()
+    windows = run_windows(cuts=cuts)
+    play(engine(whole), windows)
+    role = engine(late)
+    role.begin_at(begin)
+    effects = play(role, windows)
+    played = [window for window in windows if window.seq >= begin and window.session >= 0]
+    assert len([effect for effect in effects if isinstance(effect, Send)]) == len(windows) + 1
+    if not played:
+        assert late.calls == []
+        return
+    first = played[0]
+    before = windows[first.seq - 1]
+    joined = [call for call in late.calls if call[0] in ("on_start", "on_session_start")][:2]
+    assert [call[0] for call in joined] == ["on_start", "on_session_start"]
+    if not first.first:
+        assert {call[2] for call in joined} == {int(as_times(before.steps)[-1])}
+    since = int(as_times(first.steps)[0])
+    assert [call for call in late.calls if call not in joined] == [
+        call for call in whole.calls if call[2] >= since and call not in joined
+    ]

@@ -66,7 +66,9 @@ CLIENT_PREFIX: Final = "ctl-"
 ENDPOINTS: Final = ("ingest", "stream", "observe", "report")
 """Those of the coordinator; the supervisor's is `command`."""
 OBSERVED_FRAMES: Final = 128
-"""How many frames somebody attached may be behind before it misses some, on either side of its socket."""
+"""How many frames somebody attached may be behind before it misses some."""
+WAITING_FRAMES: Final = 32
+"""How many of them wait in its own process."""
 ATTACHED_SEND_MS: Final = 1000
 """How long somebody attached waits for a coordinator that does not listen: another may be about to come."""
 _IDENTITY: Final = re.compile(rb"([a-z0-9][a-z0-9_-]{0,31})#[0-9]+", re.ASCII)
@@ -214,7 +216,7 @@ class Link:
             if socket is not self._command:
                 self._close(socket)
         url = self._endpoints.url("observe", epoch)
-        self._lossy = self._subscribe(actor, subscriptions, url, rcvhwm=OBSERVED_FRAMES)
+        self._lossy = self._subscribe(actor, subscriptions, url, rcvhwm=WAITING_FRAMES)
         self._push("report", epoch, sndtimeo=ATTACHED_SEND_MS, linger=LAST_WORDS_MS)
 
     def watch(self, descriptor: int) -> None:

@@ -96,8 +96,6 @@ def _control(order: AttachOrder) -> ControlFile | None:
     if not is_running(order.folder):
         if order.since == "now":
             raise _refusal("--from", "the run is over, so nothing comes from now on: leave --from out")
-        if order.observe:
-            raise _refusal("--observe", "the run is over, so there is nothing to look on: leave it out")
         return None
     try:
         return read_control(order.folder)

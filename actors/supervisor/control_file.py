@@ -63,7 +63,7 @@ def control_file(places: RunPlaces, epoch: int = 0) -> Iterator[Callable[[int], 
         if current != content.epoch:
             with suppress(OSError):
                 later = msgspec.structs.replace(content, epoch=current)
-                _write_private(path, msgspec.json.encode(later))
+                replace_file(path, msgspec.json.encode(later), mode=0o600)
                 content = later
 
     try:

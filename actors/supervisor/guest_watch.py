@@ -1,7 +1,7 @@
 """Notice that a process which is not ours has ended: by a pidfd, where the system has them."""
 
 import os
-import select
+import selectors
 from collections.abc import Iterator
 
 
@@ -10,8 +10,7 @@ class GuestWatch:
 
     def __init__(self) -> None:
         """Watch nobody."""
-        self._poll = select.poll()
-        self._names: dict[int, str] = {}
+        self._selector = selectors.PollSelector()
 
     def follow(self, name: str, pid: int) -> int | None:
         """Watch a process; give a descriptor that becomes readable when it ends, None where there is none."""
@@ -19,18 +18,18 @@ class GuestWatch:
             descriptor = os.pidfd_open(pid)
         except (AttributeError, OSError, OverflowError):
             return None
-        self._names[descriptor] = name
-        self._poll.register(descriptor, select.POLLIN)
+        self._selector.register(descriptor, selectors.EVENT_READ, name)
         return descriptor
 
     def ended(self) -> Iterator[tuple[str, int]]:
-        """Yield name and descriptor of those that have ended since the last call; close it afterwards."""
-        for descriptor, _ in self._poll.poll(0) if self._names else ():
-            self._poll.unregister(descriptor)
-            yield self._names.pop(descriptor), descriptor
-            os.close(descriptor)
+        """Yield name and descriptor of those that have ended since the last call, then close it."""
+        for key, _ in self._selector.select(timeout=0):
+            self._selector.unregister(key.fd)
+            yield str(key.data), key.fd
+            os.close(key.fd)
 
     def close(self) -> None:
         """Watch nobody any more."""
-        while self._names:
-            os.close(self._names.popitem()[0])
+        for key in self._selector.get_map().values():
+            os.close(key.fd)
+        self._selector.close()

@@ -282,3 +282,16 @@ def digest_with(steps: Sequence[Step], figures: tuple[Figure, ...]) -> str:
         own = figures if sealed.seq == 0 else ()
         digest.update(msgspec.structs.replace(sealed, figures=own))
     return digest.hexdigest()
+
+
+@EXAMPLES
+@given(first=SIGNALS, second=SIGNALS)
+def test_the_digest_of_one_actors_signals_knows_neither_its_name_nor_the_others(
+    first: Signal, second: Signal
+) -> None:
+    both, alone = SignalsDigest(), SignalsDigest()
+    for actor, signal in (("a", first), ("b", second), ("a", second)):
+        both.update(actor, (signal,))
+    alone.update("x", (first, second))
+    assert both.of("a") == alone.of("x") != both.of("b")
+    assert both.of("silent") == SignalsDigest().of("anybody")

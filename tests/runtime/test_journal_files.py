@@ -6,17 +6,24 @@ import sys
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.runtime.journal_files import JournalReader, JournalWriteError, JournalWriter, segment_path
+from actors.runtime.journal_files import (
+    JournalReader,
+    JournalWriteError,
+    JournalWriter,
+    Position,
+    segment_path,
+)
 from protocol.codec import Stamp, encode
 from protocol.errors import ForeignFrame, JournalCorrupt
 from protocol.journal import HEADER, RECORD
-from protocol.messages import PhaseEvent, RunEnd
+from protocol.messages import PhaseEvent, RunEnd, SessionReport
 
 RUN = 41
 
@@ -184,3 +191,47 @@ def test_what_was_appended_survives_the_death_of_the_process(tmp_path: Path) -> 
     died = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
     assert died.returncode == -signal.SIGKILL
     assert list(JournalReader(tmp_path).frames(0)) == [b"%d" % n for n in range(100)]
+
+
+def numbered(folder: Path, counts: list[int]) -> JournalReader:
+    """Make segments with so many frames each, numbered over all of them."""
+    numbers = iter(range(sum(counts)))
+    frames = [
+        [encode("control", SessionReport(next(numbers), 0, 0, 0, 0, 0), Stamp(RUN, 0, 0)) for _ in range(n)]
+        for n in counts
+    ]
+    return journal_of(folder, dict(enumerate(frames)))
+
+
+@settings(max_examples=30, deadline=None)
+@given(counts=st.lists(st.integers(0, 4), min_size=1, max_size=5), stops=st.lists(st.integers(0, 4)))
+def test_reading_on_from_any_position_gives_every_record_once(
+    counts: list[int], stops: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    reader = numbered(tmp_path_factory.mktemp("journal"), counts)
+    position, found = Position(), []
+    for stop in [*stops, sum(counts)]:
+        for place, envelope in islice(reader.envelopes_from(position), stop):
+            position = place
+            found.append(envelope.message.session)
+    assert found == list(range(sum(counts)))
+    assert reader.bytes_behind(position) == 0
+    assert list(reader.envelopes_from(position)) == []
+
+
+def test_what_is_appended_later_is_read_from_where_one_was_and_a_torn_tail_is_counted(tmp_path: Path) -> None:
+    reader = numbered(tmp_path, [2])
+    ((_, _), (position, _)) = reader.envelopes_from(Position())
+    record = segment_path(tmp_path, 0).read_bytes()[HEADER.size : position.offset]
+    half = len(record) // 2
+    with segment_path(tmp_path, 0).open("ab") as file:
+        file.write(record[: half + 20])
+    ((position, again),) = reader.envelopes_from(position)
+    assert again.message == SessionReport(0, 0, 0, 0, 0, 0)
+    assert reader.bytes_behind(position) == 20
+
+
+def test_nothing_lies_behind_a_position_in_a_journal_that_is_not_there(tmp_path: Path) -> None:
+    reader = JournalReader(tmp_path / "none")
+    assert list(reader.envelopes_from(Position())) == []
+    assert reader.bytes_behind(Position()) == 0

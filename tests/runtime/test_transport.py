@@ -28,12 +28,14 @@ from actors.runtime.transport import (
 )
 from protocol import topics
 from protocol.blocks import BarBlock, TimeBlock
-from protocol.codec import MAX_FRAME_BYTES, Envelope, Stamp, encode
+from protocol.codec import MAX_FRAME_BYTES, Envelope, Stamp, decode, encode
 from protocol.errors import FrameTooLarge, SequenceGap
 from protocol.messages import (
     Ack,
+    Attach,
     Attached,
     Connect,
+    Drop,
     Hello,
     Join,
     LoadReport,
@@ -430,3 +432,21 @@ def test_closing_leaves_no_descriptor_open(endpoints: Endpoints) -> None:
         say(wiring.coordinator, topics.RAW, window(0, 5000))
         receive(actor, 1)
     assert psutil.Process().num_fds() == before
+
+
+def test_two_that_ask_for_one_name_are_answered_apart_and_the_first_goes_on(endpoints: Endpoints) -> None:
+    with wired(endpoints) as wiring:
+        links = [wiring.raw(zmq.DEALER, "command", routing_id=f"x#{n}".encode()) for n in (1, 2)]
+        for pid, link in enumerate(links, 1):
+            link.send(encode(topics.command("x"), Attach("x", pid, member=True), Stamp(RUN, 0, 0)))
+        asked = receive(wiring.supervisor, 2)
+        assert {arrival.sender for arrival in asked if isinstance(arrival, Envelope)} == {"x#1", "x#2"}
+        assert wiring.supervisor.send("x#1", Connect(0, 5))
+        assert wiring.supervisor.send("x#2", Drop("x", "taken"))
+        assert wiring.supervisor.send("x#1", Stop("over"))
+        told = [[decode(link.recv()) for _ in range(n)] for link, n in zip(links, (2, 1), strict=True)]
+        assert [envelope.message for envelope in told[0]] == [Connect(0, 5), Stop("over")]
+        assert [envelope.stamp.sequence for envelope in told[0]] == [0, 1]
+        assert [envelope.message for envelope in told[1]] == [Drop("x", "taken")]
+        links[0].send(encode(topics.command("x"), Attached("x"), Stamp(RUN, 5, 0)))
+        assert messages(receive(wiring.supervisor, 1)) == [Attached("x")]

@@ -143,8 +143,11 @@ def test_bars_quality_and_gaps_are_by_symbol_in_the_order_of_the_run() -> None:
 
 
 def test_signals_are_counted_by_strategy_and_one_without_any_says_0() -> None:
-    summary = build_summary(PLAN, FINISHED, OUTCOME)
-    assert summary["signals"] == {"emitted": 7, "by_strategy": {"crossover": 7, "silent": 0}}
+    finished = replace(FINISHED, signals_digests={"analysis-1": "ab", "analysis-2": "cd"})
+    summary = build_summary(PLAN, finished, OUTCOME)
+    assert summary["signals"]["emitted"] == 7
+    assert summary["signals"]["by_strategy"] == {"crossover": 7, "silent": 0}
+    assert list(summary["signals"]["digests"].items()) == [("crossover", "ab"), ("silent", "cd")]
 
 
 def test_results_say_what_stopped_a_strategy_and_nothing_else_of_one_whose_engine_died() -> None:
