@@ -5,13 +5,17 @@ STAMP := $(VENV)/.installed
 SIZES := 2x1 10x20
 RUNS := 3
 
-.PHONY: run test lint bench bench-small bench-years schema clean
+.PHONY: run test chaos lint bench bench-small bench-years schema clean
 
 run: $(STAMP)
 	$(PYTHON) scripts/launch.py configs/example_session.json
 
 test: lint
 	$(PYTHON) -m pytest
+
+# CHAOS_RUNS=200 CHAOS_SEED=1 make chaos: another number of runs, or those seeds again.
+chaos: $(STAMP)
+	CHAOS_RUNS=$${CHAOS_RUNS:-50} CHAOS_SEED=$${CHAOS_SEED:-$$(date +%s)} $(PYTHON) -m pytest -v -n 1 --timeout 600 tests/pipeline/test_chaos.py
 
 lint: $(STAMP)
 	$(PYTHON) -m ruff check .

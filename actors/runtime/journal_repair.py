@@ -10,7 +10,7 @@ reads everything, so it is for a run that is resumed and not for one whose coord
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 from actors.runtime.journal_files import (
     READ_BUFFER_BYTES,
@@ -21,10 +21,13 @@ from actors.runtime.journal_files import (
 from protocol import topics
 from protocol.codec import Envelope, decode
 from protocol.errors import JournalCorrupt, ProtocolError
-from protocol.journal import HEADER, Record, read_header, read_records
-from protocol.messages import PhaseEvent
+from protocol.journal import HEADER, Record, encode_header, read_header, read_records
+from protocol.lifecycle import Phase
+from protocol.messages import Message, PhaseEvent
 
 _TORN_HEADER: Final = 0
+_BEGINNING: Final = encode_header(0).rstrip(b"\0")
+"""What every segment begins with."""
 
 
 class Repair(NamedTuple):
@@ -87,11 +90,12 @@ def cut_torn(folder: Path) -> Torn:
         if segment != place:
             return _end_before(folder, place, segments[place:])
         path = segment_path(folder, segment)
-        size, whole = path.stat().st_size, _whole(path)
-        if whole < size or whole == _TORN_HEADER:
-            later = _end_before(folder, segment, segments[place + 1 :])
+        size, whole, is_over = path.stat().st_size, *_whole(path)
+        later = segments[place + 1 :]
+        if whole < size or whole == _TORN_HEADER or (later and not is_over):
+            torn = _end_before(folder, segment, later)
             _cut(path, whole)
-            return later._replace(bytes=later.bytes + size - whole)
+            return torn._replace(bytes=torn.bytes + size - whole)
     return NOT_TORN
 
 
@@ -104,22 +108,41 @@ def _end_before(folder: Path, torn: int, segments: Sequence[int]) -> Torn:
     return Torn(torn, size, len(paths))
 
 
-def _whole(path: Path) -> int:
-    """Find where the whole records of a segment end; 0 where even its header is torn."""
+def _whole(path: Path) -> tuple[int, bool]:
+    """Find where the whole records of a segment end, 0 where even its header is torn; and whether it is over.
+
+    A segment that another one follows ends with the end of its session's last phase.
+    """
     with path.open("rb", buffering=READ_BUFFER_BYTES) as file:
         head = file.read(HEADER.size)
         if _is_torn(head):
-            return _TORN_HEADER
-        read_header(head, path.name)
-        whole = HEADER.size
-        for record in read_records(file, path.name):
-            whole = record.end
-    return whole
+            _check_zeros(file, path.name)
+            return _TORN_HEADER, False
+        run = read_header(head, path.name)
+        last = None
+        for last in read_records(file, path.name):  # noqa: B007 - the last one counts
+            pass
+    if last is None:
+        return HEADER.size, False
+    return last.end, _is_session_end(_decoded(last, run, path.name).message)
+
+
+def _is_session_end(message: Message) -> bool:
+    if not isinstance(message, PhaseEvent):
+        return False
+    return (message.phase, message.state) == (Phase.END_OF_SESSION, "complete")
 
 
 def _is_torn(head: bytes) -> bool:
-    """Whether the header of a segment was not written to its end."""
-    return len(head) < HEADER.size or not head.strip(b"\0")
+    """Whether the header of a segment was not written to its end, perhaps with zeros behind."""
+    written = head.rstrip(b"\0")
+    return len(head) < HEADER.size or (written != _BEGINNING and _BEGINNING.startswith(written))
+
+
+def _check_zeros(file: BinaryIO, where: str) -> None:
+    while chunk := file.read(READ_BUFFER_BYTES):
+        if chunk.strip(b"\0"):
+            raise JournalCorrupt(where, 0, "its header is missing")
 
 
 def repair_journal(folder: Path) -> Repair:

@@ -9,7 +9,8 @@
    another one: the coordinator waits for it no more, and the run goes on to its end and fails then.
 4. An interrupt drains: the coordinator ends the run between two windows. A second one kills.
 5. Nobody is told to stop before the coordinator has given its verdict, and exit 0 before that is a failure.
-   Once it is given everything is on the disk, so that nobody's death matters any more.
+   Once it is given everything is on the disk, so that nobody's death matters any more; who does not stop
+   then is killed, and the run is what the verdict says.
 6. Every wait has a deadline: joining, draining, stopping, killing, and each actor's silence. Time in which
    the supervisor itself did not run, stopped by Ctrl-Z or a terminal that takes no more, counts for nobody.
 7. What a client asks of the clock is the coordinator's to judge, and only while the run goes on; to stop is
@@ -299,9 +300,9 @@ def _on_time_up(state: State) -> Decision:
         what = f"the windows in flight were not handled within {DRAIN_S:g} s of the interrupt"
         return _in_trouble(state, Trouble(None, ExitCode.INTERRUPTED, what))
     if state.stage is Stage.STOPPING:
-        left = [name for name in state.actors if name not in state.gone]
-        what = f"{', '.join(left)} did not stop within {STOP_S:g} s"
-        return _in_trouble(state, Trouble(left[0], ExitCode.ACTOR_FAILED, what))
+        note = Note("WARNING", f"{', '.join(alive(state))} did not stop within {STOP_S:g} s: killed")
+        state, actions = _kill_all(state)
+        return state, [note, *actions]
     return _look_for_silence(state)
 
 

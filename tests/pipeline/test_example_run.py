@@ -400,7 +400,14 @@ def test_no_file_names_a_place_of_this_machine(example: Ended) -> None:
 
 def test_every_json_file_is_an_object(example: Ended) -> None:
     files = sorted(example.run_folder.glob("*.json"))
-    names = ["config.json", "environment.json", "plan.json", "status.json", "summary.json"]
+    names = [
+        "config.json",
+        "environment.json",
+        "inputs.json",
+        "plan.json",
+        "status.json",
+        "summary.json",
+    ]
     assert [path.name for path in files] == names
     assert all(isinstance(json.loads(path.read_bytes()), dict) for path in files)
 
