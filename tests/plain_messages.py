@@ -1,4 +1,4 @@
-"""One plain example of every message, and every wrong value that could stand in its place, by construction."""
+"""One plain example of every message, and what is wrong in each of its places, by construction."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -27,9 +27,7 @@ CHANNELS: Final[Mapping[str, Any]] = {
     topics.SEALED: messages.SealedWindow,
     topics.SIGNAL: messages.Signals,
 }
-SENT: Final = [
-    (topic, kind) for topic, union in CHANNELS.items() for kind in (get_args(union) or (union,))
-]
+SENT: Final = [(topic, kind) for topic, union in CHANNELS.items() for kind in (get_args(union) or (union,))]
 """Every topic with every message that may be sent on it."""
 DEEP: Final[Any] = msgspec.Raw(b"\x91" * 5_000 + b"\x00")
 HOSTILE: Final[Mapping[type[inspect.Type], tuple[Any, ...]]] = {

@@ -74,7 +74,9 @@ def test_a_link_in_the_place_of_a_key_is_not_written_through(keys: KeyFolder, tm
     assert not (tmp_path / "elsewhere").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"public x\nsecret y\n", b"\xff" * 100, b"public " + b"a" * 40 + b"\n"])
+@pytest.mark.parametrize(
+    "content", [b"", b"public x\nsecret y\n", b"\xff" * 100, b"public " + b"a" * 40 + b"\n"]
+)
 def test_a_file_that_is_no_key_is_refused_without_being_shown(keys: KeyFolder, content: bytes) -> None:
     keys.make((), make_pair)
     keys.server.write_bytes(content)
