@@ -13,6 +13,7 @@ SOURCES: Final = ("actors", "protocol", "scripts")
 BOUNDED: Final = {
     ("actors/runtime/clock.py", "time.sleep"): "its length is its deadline; who calls it in a loop has one",
     ("actors/runtime/transport.py", "socket.send"): "every socket has SNDTIMEO",
+    ("actors/runtime/transport.py", "self._remote.send"): "RemoteObservers.send does not wait",
     ("actors/supervisor/interrupts.py", "self._taken.recv"): "the socket does not block",
     ("actors/supervisor/pipeline.py", "self._link.send"): "SupervisorLink.send does not wait",
     ("actors/runtime/shell.py", "self._link.send"): "Link.send ends after SNDTIMEO",
