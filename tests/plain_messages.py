@@ -1,4 +1,4 @@
-"""One plain example of every message, and every wrong value that could stand in its place, by construction."""
+"""One plain example of every message, and what is wrong in each of its places, by construction."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping

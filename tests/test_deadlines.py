@@ -16,6 +16,7 @@ BOUNDED: Final = {
     ("actors/runtime/transport.py", "self._observed.send"): "likewise; and it drops instead of waiting",
     ("actors/runtime/transport.py", "self._dealer.send"): "likewise",
     ("actors/supervisor/control.py", "link.send"): "ControlLink.send ends after SNDTIMEO",
+    ("actors/runtime/transport.py", "self._remote.send"): "RemoteObservers.send does not wait",
     ("actors/supervisor/interrupts.py", "self._taken.recv"): "the socket does not block",
     ("actors/supervisor/pipeline.py", "self._link.send"): "SupervisorLink.send does not wait",
     ("actors/runtime/shell.py", "self._link.send"): "Link.send ends after SNDTIMEO",

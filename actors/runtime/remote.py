@@ -34,7 +34,7 @@ ATTENDED: Final = 64
 SUBSCRIPTION_BYTES: Final = 65_536
 _FAILED: Final[dict[int, str]] = {
     zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "it has no key, or another server's, or speaks another protocol",
-    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "it broke off, or took too long",
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "it has no key, broke off, or took too long",
 }
 
 
@@ -67,8 +67,14 @@ class Missed(NamedTuple):
     frames: int
 
 
+class Admitted(NamedTuple):
+    """A remote observer was let in."""
+
+    name: str
+
+
 class Refused(NamedTuple):
-    """A frame that was no frame of the run, and why."""
+    """A peer that was not let in, or a frame that was no frame of the run, and why."""
 
     reason: str
 
@@ -118,8 +124,8 @@ class RemoteObservers:
         if self._is_heard:
             self._publisher.send(frame, zmq.NOBLOCK, copy)
 
-    def attend(self) -> Iterator[str]:
-        """Let in whom the list names, notice subscriptions, and say who was refused."""
+    def attend(self) -> Iterator[Admitted | Refused]:
+        """Let in whom the list names, notice subscriptions, and say who was let in or refused."""
         for parts in _received(self._zap):
             yield from self._answer(parts)
         for parts in _received(self._publisher):
@@ -128,7 +134,7 @@ class RemoteObservers:
             words = _FAILED.get(parse_monitor_message(parts)["event"])
             if words is not None:
                 self.refused += 1
-                yield f"a remote observer was refused: {words}"
+                yield Refused(f"a remote observer was refused: {words}")
 
     def close(self) -> None:
         """Close; the last frames have a moment."""
@@ -138,7 +144,7 @@ class RemoteObservers:
         self._publisher.close()
         self._context.term()
 
-    def _answer(self, parts: list[bytes]) -> Iterator[str]:
+    def _answer(self, parts: list[bytes]) -> Iterator[Admitted | Refused]:
         """Answer one question of libzmq, whether a key may come in (RFC 27)."""
         curve = len(parts) == _ZAP_PARTS and parts[2] == ZAP_DOMAIN and parts[5] == b"CURVE"
         key = z85.encode(parts[6]) if curve else b""
@@ -146,9 +152,11 @@ class RemoteObservers:
         status = (b"400", b"refused", b"") if name is None else (b"200", b"", name.encode())
         self._zap.send_multipart([b"1.0", *parts[1:2], *status, b""], zmq.NOBLOCK)
         address = parts[3].decode("ascii", "replace") if len(parts) > 3 else ""  # noqa: PLR2004
-        if name is None:
-            self.refused += 1
-            yield f"a remote observer at {address} was refused: its key {key.decode()} is not allowed"
+        if name is not None:
+            yield Admitted(name)
+            return
+        self.refused += 1
+        yield Refused(f"a remote observer at {address} was refused: its key {key.decode()} is not allowed")
 
 
 class RemoteObserver:

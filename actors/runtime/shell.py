@@ -23,6 +23,7 @@ from actors.runtime import clock
 from actors.runtime.framing import Journal, keep
 from actors.runtime.journal_files import JournalReader, JournalWriteError
 from actors.runtime.logs import ActorLog, CapturedOutput
+from actors.runtime.remote import Admitted
 from actors.runtime.transport import (
     Arrival,
     Broken,
@@ -368,6 +369,8 @@ class CoordinatorShell(Shell):
     def _take(self, arrival: Arrival) -> None:
         if isinstance(arrival, Subscription):
             self._let_in(self._lobby.on_subscription(arrival.topic))
+        elif isinstance(arrival, Admitted):
+            self._log.write("INFO", f"Remote observer {arrival.name} listens")
         elif isinstance(arrival, Broken):
             self._write_rejected(Rejected(arrival.reason, arrival.actor))
             self._handle(Drop(arrival.actor, arrival.reason))

@@ -28,7 +28,7 @@ import zmq
 from actors.domain.speakers import Speakers
 from actors.runtime.framing import Framing, Refusal
 from actors.runtime.private_files import require_private_folder
-from actors.runtime.remote import RemoteObservers
+from actors.runtime.remote import Admitted, Refused, RemoteObservers
 from protocol import topics
 from protocol.codec import MAX_COMMAND_BYTES, MAX_FRAME_BYTES, Envelope
 from protocol.errors import ForeignFrame, MalformedFrame, SequenceGap, UnwelcomeFrame
@@ -144,7 +144,7 @@ class Broken(NamedTuple):
     reason: str
 
 
-Arrival = Envelope | Subscription | Rejected | Broken
+Arrival = Envelope | Subscription | Rejected | Broken | Admitted
 
 
 class Link:
@@ -285,8 +285,8 @@ class Link:
         for socket in self._receivers:
             if socket in ready:
                 yield from self._drain(socket)
-        for reason in () if self._remote is None else self._remote.attend():
-            yield Rejected(reason)
+        for news in () if self._remote is None else self._remote.attend():
+            yield Rejected(news.reason) if isinstance(news, Refused) else news
 
     def take_commands(self) -> Iterator[Arrival]:
         """Yield what the supervisor has sent, without waiting; everything else is left for `poll`.

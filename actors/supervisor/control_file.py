@@ -83,7 +83,6 @@ def read_control(folder: Path) -> ControlFile:
     try:
         require_plain_run(folder)
         control = msgspec.json.decode(read_private(folder / NAME), type=ControlFile)
-        require_private_folder(Path(control.sockets))
     except FileNotFoundError:
         raise NotSteerable(
             f"run {folder.name} cannot be steered: it runs in one process (--inline), is only starting "
@@ -95,4 +94,12 @@ def read_control(folder: Path) -> ControlFile:
         raise NotSteerable(f"{folder / NAME} cannot be read: {error}") from error
     if control.version != PROTOCOL_VERSION:
         raise NotSteerable(f"run {folder.name} was started by another version of sessionflow")
+    _require_private_sockets(folder, control)
     return control
+
+
+def _require_private_sockets(folder: Path, control: ControlFile) -> None:
+    try:
+        require_private_folder(Path(control.sockets))
+    except NotPrivate as error:
+        raise NotSteerable(f"run {folder.name} cannot be trusted: {error}") from error

@@ -1,4 +1,4 @@
-"""Every message type, by construction: whatever is done to its bytes, reading gives a message or a ProtocolError."""
+"""Whatever is done to the bytes of any message, reading them gives a message or a ProtocolError."""
 
 import struct
 import zlib
@@ -144,5 +144,5 @@ def test_a_command_has_a_limit_of_its_own_on_both_ways() -> None:
 
 def test_a_command_of_ours_above_its_limit_is_never_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(codec, "MAX_COMMAND_BYTES", 1000)
-    with pytest.raises(FrameTooLarge, match="Failed is .* above the limit of 1000"):
+    with pytest.raises(FrameTooLarge, match=r"Failed is .* above the limit of 1000"):
         encode("command/a", Failed("a", 3, "x" * 1000), Stamp(RUN, 0, 0))

@@ -140,6 +140,7 @@ def test_a_run_of_another_version_is_left_alone(places: RunPlaces) -> None:
     (places.folder / NAME).write_text(
         f'{{"version": {PROTOCOL_VERSION + 1}, "run": 1, "sockets": "", "pid": 1}}'
     )
+    (places.folder / NAME).chmod(0o600)
     with pytest.raises(NotSteerable, match="another version"):
         read_control(places.folder)
 
