@@ -355,6 +355,14 @@ class Attach(Message, frozen=True):
     """Whether the clock is to wait for it."""
 
 
+class Invite(Message, frozen=True):
+    """Let somebody join whom the plan does not know. From the supervisor to the coordinator."""
+
+    actor: Name
+    epoch: Count
+    """That of its join."""
+
+
 class Attached(Message, frozen=True):
     """The sender has joined the pipeline."""
 
@@ -502,6 +510,7 @@ COMMAND: Final = (
     Hello
     | Connect
     | Attach
+    | Invite
     | Attached
     | Heartbeat
     | Progress

@@ -2,7 +2,9 @@
 
 1. An actor is to be welcomed once its `Join` has come and the mark that it subscribes to last is seen.
 2. It is in once it has answered with the nonce of its welcome.
-3. A process of a later epoch takes the place of an earlier one of the same name. Anything else that does not
+3. One that the plan does not know has to be invited by the supervisor, which watches it: nobody else may make
+   the clock wait.
+4. A process of a later epoch takes the place of an earlier one of the same name. Anything else that does not
    fit is said and left at that: a stranger's nonsense is no reason to end a run.
 """
 
@@ -11,10 +13,14 @@ from typing import Final, NamedTuple
 
 from actors.domain.roles import Log
 from protocol import topics
-from protocol.messages import Join, Ready
+from protocol.messages import Invite, Join, Ready
 
 MAX_MARKS: Final = 100_000
 """How many subscriptions are remembered."""
+
+
+MAX_UNINVITED: Final = 256
+"""How many joins may wait for an invitation."""
 
 
 class Guest(NamedTuple):
@@ -34,6 +40,8 @@ class Lobby:
         self._expected = frozenset(expected)
         self._nonce = nonce
         self._joined: dict[str, Guest] = {}
+        self._invited: dict[str, int] = {}
+        self._uninvited: dict[str, Join] = {}
         self._marks: set[str] = set()
         self._welcomed: set[str] = set()
         self._ready: set[str] = set()
@@ -54,9 +62,20 @@ class Lobby:
             self._marks.add(topic)
         yield from self._welcome()
 
+    def on_invite(self, message: Invite) -> Iterator[Guest | Log]:
+        """Take note of an invitation; its guest may be at the door already."""
+        self._invited[message.actor] = message.epoch
+        join = self._uninvited.pop(message.actor, None)
+        if join is not None:
+            yield from self.on_join(join)
+
     def on_join(self, message: Join) -> Iterator[Guest | Log]:
         """Take note of a join; an actor of a later epoch is let in anew."""
         actor, epoch = message.actor, message.epoch
+        if actor not in self._expected and self._invited.get(actor) != epoch:
+            if len(self._uninvited) < MAX_UNINVITED:
+                self._uninvited[actor] = message
+            return
         before = self._joined.get(actor)
         if before is not None and epoch <= before.epoch:
             yield Log("WARNING", f"Dropped: {actor} wants to join (epoch {epoch}), but has joined already")

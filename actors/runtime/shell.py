@@ -44,6 +44,7 @@ from protocol.messages import (
     Failed,
     Heartbeat,
     Hello,
+    Invite,
     Join,
     Message,
     Ready,
@@ -361,7 +362,7 @@ class CoordinatorShell(Shell):
         message = arrival.message if isinstance(arrival, Envelope) else None
         if isinstance(message, Stop):
             self._stopped = True
-        elif message is None or isinstance(message, Join | Ready):
+        elif message is None or isinstance(message, Invite | Join | Ready):
             self._take(arrival)
         else:
             self._early.append(message)
@@ -384,6 +385,8 @@ class CoordinatorShell(Shell):
     def _on_message(self, message: Message) -> None:
         if isinstance(message, Stop) and self._done:
             self._stopped = True
+        elif isinstance(message, Invite):
+            self._let_in(self._lobby.on_invite(message))
         elif isinstance(message, Join):
             self._let_in(self._lobby.on_join(message))
         elif isinstance(message, Ready):

@@ -28,7 +28,7 @@ from actors.supervisor.guest import Guest
 from actors.supervisor.run_state import COORDINATOR, OPEN, Decision, Stage, State, ns
 from protocol import topics
 from protocol.lifecycle import ActorState
-from protocol.messages import Connect, Drop, Stop
+from protocol.messages import Connect, Drop, Invite, Stop
 
 MAX_GUESTS: Final = 32
 """How many may take part at once."""
@@ -48,9 +48,9 @@ def decide(state: State, event: Event) -> Decision:
 def connect_all(state: State) -> Decision:
     """Have everyone who is attached join the coordinator whose sockets are bound now."""
     actions: list[Action] = []
-    for guest in _present(state).values():
-        state, connect = _connect(state, guest.process)
-        actions.append(connect)
+    for name in _present(state):
+        state, connect = _connect(state, name)
+        actions += connect
     return state, actions
 
 
@@ -85,9 +85,12 @@ def describe(state: State) -> list[str]:
     ]
 
 
-def _connect(state: State, process: str) -> tuple[State, Tell]:
+def _connect(state: State, name: str) -> Decision:
+    """Have somebody join, and have a member let in: the coordinator lets nobody in who is not watched."""
+    guest = state.guests[name]
     state = replace(state, epoch=state.epoch + 1)
-    return state, Tell(process, Connect(state.actors[COORDINATOR].epoch, state.epoch))
+    connect = Tell(guest.process, Connect(state.actors[COORDINATOR].epoch, state.epoch))
+    return state, [Tell(COORDINATOR, Invite(name, state.epoch)), connect] if guest.member else [connect]
 
 
 def _present(state: State) -> Mapping[str, Guest]:
@@ -113,8 +116,8 @@ def _on_asked(state: State, event: Asked) -> Decision:
         Follow(event.actor, event.pid),
     ]
     if state.actors[COORDINATOR].state in _LISTENING:
-        state, connect = _connect(state, event.process)
-        actions.append(connect)
+        state, connect = _connect(state, event.actor)
+        actions += connect
     return state, actions
 
 

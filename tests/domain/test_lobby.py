@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from actors.domain.lobby import Guest, Lobby
 from actors.domain.roles import Log
 from protocol import topics
-from protocol.messages import Join, Ready
+from protocol.messages import Invite, Join, Ready
 
 ACTORS = ("loader", "processor", "quality")
 KNOCKS = [(actor, how) for actor in ACTORS for how in ("join", "subscribe")]
@@ -92,8 +92,28 @@ def test_a_process_that_is_not_later_is_left_outside_and_said(epoch: int, before
     assert "loader" not in lobby.missing
 
 
-def test_one_that_nobody_expected_is_welcomed_and_holds_nobody_up() -> None:
+@pytest.mark.parametrize("invited_first", [True, False])
+def test_one_that_nobody_expected_is_welcomed_with_the_supervisors_word_alone(*, invited_first: bool) -> None:
     lobby = Lobby(ACTORS, NONCE)
+    invite = Invite("watcher", 0)
+    guests = [*lobby.on_invite(invite)] if invited_first else []
+    for how in ("join", "subscribe"):
+        guests += knock(lobby, "watcher", how)
+    assert bool(guests) is invited_first
+    guests += [] if invited_first else [*lobby.on_invite(invite)]
+    assert guests == [Guest("watcher", member=False, epoch=0, nonce=NONCE)]
+
+
+def test_an_invitation_is_for_one_process() -> None:
+    lobby = Lobby(ACTORS, NONCE)
+    assert not [*lobby.on_invite(Invite("watcher", 7))]
+    assert not [item for how in ("join", "subscribe") for item in knock(lobby, "watcher", how)]
+
+
+def test_one_that_nobody_expected_holds_nobody_up() -> None:
+    lobby = Lobby(ACTORS, NONCE)
+    for name in ("watcher", "late"):
+        assert not [*lobby.on_invite(Invite(name, 0))]
     let_in(lobby, "watcher")
     assert lobby.missing == ACTORS
     for actor in ACTORS:

@@ -29,6 +29,7 @@ from protocol.messages import (
     Failed,
     Heartbeat,
     Hello,
+    Invite,
     Join,
     Message,
     PhaseEvent,
@@ -422,6 +423,7 @@ def test_who_joins_while_the_run_goes_on_is_let_in_and_so_is_a_later_process_of_
     ending = stage.play_coordinator(role, Pages(), ["echo"])
     attend(stage)
     hear(stage.supervisor, Attached)
+    stage.supervisor.send("coordinator", Invite("watcher", 9))
     join(stage, "watcher", epoch=9)
     again = join(stage, "echo", epoch=3)
     assert role.admitted == [

@@ -332,7 +332,7 @@ def test_a_command_under_another_name_is_refused_and_the_true_one_goes_on(endpoi
         liar = wiring.raw(zmq.DEALER, "command", routing_id=b"quality#1")
         liar.send(encode(topics.command("loader"), Attached("loader"), Stamp(RUN, 0, 1)))
         (arrival,) = receive(wiring.supervisor, 1)
-        assert arrival == Rejected("malformed frame from quality: it speaks for loader")
+        assert arrival == Rejected("malformed frame from quality: it speaks for loader", "quality")
         say(honest, topics.command("loader"), Attached("loader"))
         assert messages(receive(wiring.supervisor, 1)) == [Attached("loader")]
 
@@ -341,7 +341,7 @@ def test_a_command_in_several_parts_is_refused(endpoints: Endpoints) -> None:
     with wired(endpoints) as wiring:
         stranger = wiring.raw(zmq.DEALER, "command", routing_id=b"x")
         stranger.send_multipart([b"one", b"two"])
-        assert receive(wiring.supervisor, 1) == [Rejected("x sent 2 parts, or is no actor")]
+        assert receive(wiring.supervisor, 1) == [Rejected("x sent 2 parts, or is no actor", "x")]
 
 
 def test_the_supervisor_is_told_whether_an_actor_is_there(endpoints: Endpoints) -> None:

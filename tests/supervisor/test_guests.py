@@ -28,7 +28,7 @@ from actors.supervisor.events import (
 from actors.supervisor.guests import MAX_GUESTS
 from actors.supervisor.run_state import Restarts, Stage, State
 from protocol.lifecycle import ActorState
-from protocol.messages import Connect, Drop, Stop
+from protocol.messages import Connect, Drop, Invite, Stop
 from tests.plans import make_finished
 
 NAMES = ("coordinator", "loader", "analysis-a")
@@ -157,4 +157,4 @@ def test_nothing_that_guests_do_changes_what_is_known_of_the_run_itself(events: 
         assert not isinstance(action, Kill)
         if isinstance(action, Tell) and action.actor in NAMES:
             assert action.actor == "coordinator"
-            assert isinstance(action.message, Drop)
+            assert isinstance(action.message, Drop | Invite)
