@@ -86,11 +86,11 @@ def describe(state: State) -> list[str]:
 
 
 def _connect(state: State, name: str) -> Decision:
-    """Have somebody join, and have a member let in: the coordinator lets nobody in who is not watched."""
+    """Have somebody join, and have it let in: the coordinator lets nobody in who is not watched."""
     guest = state.guests[name]
     state = replace(state, epoch=state.epoch + 1)
     connect = Tell(guest.process, Connect(state.actors[COORDINATOR].epoch, state.epoch))
-    return state, [Tell(COORDINATOR, Invite(name, state.epoch)), connect] if guest.member else [connect]
+    return state, [Tell(COORDINATOR, Invite(name, state.epoch)), connect]
 
 
 def _present(state: State) -> Mapping[str, Guest]:
