@@ -226,7 +226,7 @@ class Coordinator:
             self._signalled[actor] = seq
             message = Signals(actor, seq, signals)
             self._account.add_signals(message)
-            yield self._publication.send(topics.SIGNAL, message)
+            yield self._publication.publish(topics.SIGNAL, message)
 
     def _advance(self) -> Iterator[Effect]:
         self._feed.take_up(self._now_ns)
@@ -262,7 +262,7 @@ class Coordinator:
         for flight in self._barrier.take_sealable():
             sealed = seal(flight)
             self._account.add_sealed(sealed)
-            yield self._publication.send(topics.SEALED, sealed)
+            yield self._publication.publish(topics.SEALED, sealed)
 
     def _land(self) -> Iterator[Effect]:
         for flight in self._barrier.take_landed():
@@ -280,10 +280,10 @@ class Coordinator:
 
     def _ask_to_leave(self) -> Iterator[Effect]:
         yield flow("3.b: Complete - Coordinator loop exited")
-        yield self._publication.send(topics.CONTROL, self._account.run_end())
+        yield self._publication.publish(topics.CONTROL, self._account.run_end())
 
     def _close_stream(self) -> Iterator[Effect]:
-        yield self._publication.send(topics.CONTROL, StreamClosed())
+        yield self._publication.publish(topics.CONTROL, StreamClosed())
 
     def _conclude(self) -> Iterator[Effect]:
         lag_ns = self._cutter.worst_lag_ns
