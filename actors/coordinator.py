@@ -229,7 +229,7 @@ class Coordinator:
             self._signalled[actor] = seq
             message = Signals(actor, seq, signals)
             self._account.add_signals(message)
-            yield self._publication.send(topics.SIGNAL, message)
+            yield self._publication.publish(topics.SIGNAL, message)
 
     def _advance(self) -> Iterator[Effect]:
         self._feed.take_up(self._now_ns)
@@ -264,7 +264,7 @@ class Coordinator:
     def _seal(self) -> Iterator[Effect]:
         for flight in self._barrier.take_sealable():
             sealed = seal(flight)
-            yield self._publication.send(topics.SEALED, sealed)
+            yield self._publication.publish(topics.SEALED, sealed)
             self._account.add_sealed(sealed)  # after it is out: the engines work on it meanwhile
             if self._plan.log_steps and sealed.session >= 0:
                 flight.lines = self._step_lines.lines(flight.window)
@@ -285,10 +285,10 @@ class Coordinator:
 
     def _ask_to_leave(self) -> Iterator[Effect]:
         yield flow("3.b: Complete - Coordinator loop exited")
-        yield self._publication.send(topics.CONTROL, self._account.run_end())
+        yield self._publication.publish(topics.CONTROL, self._account.run_end())
 
     def _close_stream(self) -> Iterator[Effect]:
-        yield self._publication.send(topics.CONTROL, StreamClosed())
+        yield self._publication.publish(topics.CONTROL, StreamClosed())
 
     def _conclude(self) -> Iterator[Effect]:
         lag_ns = self._cutter.worst_lag_ns

@@ -165,10 +165,10 @@ class PhaseMachine:
 
     def _leave_session(self) -> Iterator[Effect]:
         report = self.count.report(self.session.index, self._lag_ns)
-        yield self._publication.send(topics.CONTROL, report)
+        yield self._publication.publish(topics.CONTROL, report)
         self._supply.forget(self.session.index)
 
     def _event(self, phase: Phase, state: Literal["started", "complete"]) -> Send:
         elapsed_ns = self._now_ns - self._began_ns
         event = PhaseEvent(self.session.index, phase.value, state, elapsed_ns)
-        return self._publication.send(topics.CONTROL, event)
+        return self._publication.publish(topics.CONTROL, event)

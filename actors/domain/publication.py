@@ -11,7 +11,7 @@ class Publication:
         """Nothing was published yet."""
         self.records = 0
 
-    def send(self, topic: str, message: Message) -> Send:
+    def publish(self, topic: str, message: Message) -> Send:
         """Publish one more message."""
         self.records += 1
         return Send(topic, message)

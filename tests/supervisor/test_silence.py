@@ -44,7 +44,9 @@ def test_the_reason_says_how_long_and_what_the_process_was_doing() -> None:
     )
 
 
-@pytest.mark.parametrize("actor", sorted(set(ActorState) - {ActorState.GREETED, ActorState.RUNNING}), ids=str)
+@pytest.mark.parametrize(
+    "actor", [state for state in ActorState if state not in (ActorState.GREETED, ActorState.RUNNING)], ids=str
+)
 def test_who_is_not_expected_to_speak_is_not_silent(actor: ActorState) -> None:
     assert find_silent(state_of(1000, 1000, actor)) is None
 
