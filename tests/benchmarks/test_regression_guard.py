@@ -25,6 +25,7 @@ from actors.assembly import build_role
 from actors.assembly.places import ActorSpec, RunPlaces, actor_roles
 from actors.config import load_config
 from actors.coordinator import Coordinator
+from actors.domain.feed import Feed
 from actors.domain.roles import Effect, Role, Send
 from actors.domain.session_plan import SessionPlan
 from actors.domain.session_tape import Tape
@@ -201,13 +202,13 @@ def work_through(bars: Bars) -> float:
 
 
 def spoil_coordinator(monkeypatch: pytest.MonkeyPatch) -> None:
-    load = Coordinator._load
+    load = Feed._load
 
-    def slow(self: Coordinator, tape: Tape) -> None:
+    def slow(self: Feed, tape: Tape, now_ns: int) -> None:
         work_through(tape.bars)
-        load(self, tape)
+        load(self, tape, now_ns)
 
-    monkeypatch.setattr(Coordinator, "_load", slow)
+    monkeypatch.setattr(Feed, "_load", slow)
 
 
 def spoil_stage_one(role: type[StageOne], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -259,15 +259,6 @@ def test_what_an_earlier_life_has_sealed_waits_for_every_member_anew_and_then_go
     assert sealed(barrier) == [before + restored]
 
 
-def test_a_window_that_was_restored_says_so() -> None:
-    barrier = Barrier((), credit=2)
-    barrier.restore(raw_windows(3, 1), 4)
-    assert [flight.restored for flight in barrier.take_landed()] == [True]
-    barrier.launch(window(4))
-    answer(barrier, 4)
-    assert [flight.restored for flight in barrier.take_sealable()] == [False]
-
-
 @given(st.integers(0, 6), st.integers(0, 6))
 def test_a_new_process_of_a_member_owes_what_its_predecessor_had_not_acknowledged(
     done: int, sealed_count: int

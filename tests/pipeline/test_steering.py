@@ -147,7 +147,7 @@ def test_a_killed_run_says_so_and_cannot_be_steered(launch: Launcher, configure:
     seen = call(launched, STATUS, "latest")
     assert seen.returncode == 0
     assert "its supervisor was killed" in seen.stdout
-    refused = call(launched, CONTROL, "resume", "latest")
+    refused = call(launched, CONTROL, "pause", "latest")
     assert refused.returncode == 2
     assert "is not running" in refused.stderr
 

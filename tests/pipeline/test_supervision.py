@@ -30,7 +30,7 @@ from tests.pipeline.conftest import (
 )
 
 ACTORS: Final = ("coordinator", "loader", "processor", "quality", "recorder", "analysis-sma_crossover")
-IMPATIENT: Final = {"pipeline": {"stall_seconds": 1.0}}
+IMPATIENT: Final = {"pipeline": {"heartbeat_seconds": 0.2, "stall_seconds": 2.0}}
 BRISK: Final = {"backtest_config": {"speed_multiplier": 20_000}}
 """The example takes 3 s."""
 AT_ONCE_S: Final = 10.0

@@ -59,7 +59,7 @@ def test_a_run_without_strategies_delivers_the_same_bars(
 ) -> None:
     ended = run(configure({"session_data_config": {"strategies": []}}), *inline)
     assert ended.exit_code == 0
-    assert ended.summary["signals"] == {"emitted": 0, "by_strategy": {}}
+    assert ended.summary["signals"] == {"emitted": 0, "by_strategy": {}, "digests": {}}
     assert ended.summary["digest"]["stream"] == example.summary["digest"]["stream"]
     assert read_rows(ended.run_folder / "tables" / "signals.parquet") == []
     assert not any(name.startswith("analysis") for name in ended.json("status.json")["actors"])

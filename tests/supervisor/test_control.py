@@ -124,7 +124,7 @@ def test_what_a_killed_run_has_left_is_told_from_a_run_that_goes_on(tmp_path: Pa
     with pytest.raises(NotSteerable, match="run dead is not running"):
         read_control(folder)
     write_status(folder, "running")
-    assert read_status(folder).message == ABANDONED
+    assert read_status(folder).message == f"{ABANDONED}; go on with `sessionflow resume dead`"
     write_status(folder, "done")
     assert read_status(folder).message is None
 

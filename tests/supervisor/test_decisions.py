@@ -260,10 +260,11 @@ def test_who_does_not_join_in_time_is_named() -> None:
     assert state.stage is Stage.KILLING
 
 
-def test_who_does_not_stop_in_time_is_named() -> None:
+def test_who_does_not_stop_in_time_is_killed_and_a_run_that_is_done_stays_done() -> None:
     state = late(after(STOPPING, [Exited("loader", 0)])[0], STOP_S)
-    reason = f"coordinator, analysis-a did not stop within {STOP_S:g} s"
-    assert state.trouble == Trouble("coordinator", ExitCode.ACTOR_FAILED, reason)
+    assert (state.stage, state.trouble) == (Stage.KILLING, None)
+    state = after(state, [Exited("coordinator", -9), Exited("analysis-a", -9)])[0]
+    assert (state.stage, state.exit_code) == (Stage.OVER, ExitCode.DONE)
 
 
 def test_a_drain_that_takes_too_long_ends_as_interrupted() -> None:
