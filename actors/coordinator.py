@@ -195,7 +195,7 @@ class Coordinator:
         yield from self._advance()
 
     def on_message(self, message: Message) -> Iterator[Effect]:
-        """Handle one message and go on as far as that allows.
+        """Handle one message and, once the run has begun, go on as far as that allows.
 
         Raises RoleError where an actor says what cannot be.
         """
@@ -205,7 +205,8 @@ class Coordinator:
         if not self._is_heard(message):
             return
         yield from handler(message)
-        yield from self._advance()
+        if self._begun:
+            yield from self._advance()
 
     def _is_heard(self, message: Message) -> bool:
         """Whether the sender was not given up; one that was dropped may still have words on the way."""
@@ -312,7 +313,7 @@ class Coordinator:
         idle = self._cutter.is_empty and not self._barrier.in_flight and not self._awaits_session
         if self._phase is Phase.HISTORICAL_MANAGEMENT:
             return idle and self._supply.history_is_taken
-        if self._phase is Phase.QUEUE_LOADING:
+        if self._phase in (Phase.QUEUE_LOADING, Phase.SESSION_ACTIVATION):
             return self._supply.is_ready_for(self._session.index)
         if self._phase is Phase.STREAMING:
             return idle

@@ -327,11 +327,10 @@ class CoordinatorShell(Shell):
             self._perform(self._role.begin())
 
     def _attend(self, arrival: Arrival) -> None:
-        """Take what arrives before the run begins."""
-        message = arrival.message if isinstance(arrival, Envelope) else None
-        if isinstance(message, Stop):
+        """Take what arrives before the run begins; who is in may answer what its predecessor still owed."""
+        if isinstance(arrival, Envelope) and isinstance(arrival.message, Stop):
             self._stopped = True
-        elif message is None or isinstance(message, Join | Ready):
+        else:
             self._take(arrival)
 
     def _take(self, arrival: Arrival) -> None:

@@ -18,7 +18,7 @@ from actors.supervisor.events import Dump, Event, Kill, Note, Start, Tell
 from actors.supervisor.interrupts import Interrupts
 from actors.supervisor.post_mortem import stack_of
 from actors.supervisor.processes import Processes
-from actors.supervisor.run_state import Stage
+from actors.supervisor.run_state import Stage, is_current
 from actors.supervisor.status import RunState, RunStatus
 from actors.supervisor.verdict import Verdict
 from actors.supervisor.watch import ActorLine, Show, Watch
@@ -124,12 +124,13 @@ class Pipeline:
             self._log.write("WARNING", f"Dropped: {gap}")
 
     def _is_known(self, envelope: Envelope) -> bool:
-        """Whether a message is from one of our actors or from who may steer, and says so."""
+        """Whether a message is from a process that we started last or from who may steer, and says so."""
         sender = envelope.sender
         if isinstance(envelope.message, Steer):
             known = sender.startswith(CLIENT_PREFIX) and envelope.message.client == sender
         else:
-            known = sender in self._roles and getattr(envelope.message, "actor", sender) == sender
+            known = getattr(envelope.message, "actor", sender) == sender
+            known = known and is_current(self._state, sender, envelope.stamp.epoch)
         if not known:
             self._log.write("WARNING", f"Dropped: {type(envelope.message).__name__} from {sender}")
         return known
