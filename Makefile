@@ -3,7 +3,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: run test lint bench bench-years schema clean
+.PHONY: run test lint soak mutants bench bench-years schema clean
 
 run: $(STAMP)
 	$(PYTHON) scripts/launch.py configs/example_session.json
@@ -16,6 +16,14 @@ lint: $(STAMP)
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	$(VENV)/bin/lint-imports
+
+# Simulated runs until one fails or Ctrl-C; `make soak N=10000` for so many.
+soak: $(STAMP)
+	$(PYTHON) -m tests.simulator $(if $(N),--seeds $(N))
+
+# Puts every deliberate fault of docs/testing.md in and shows after how many simulated runs it is found.
+mutants: $(STAMP)
+	$(PYTHON) -m tests.simulator --mutants
 
 bench: $(STAMP)
 	$(PYTHON) benchmarks/small_run.py

@@ -1,5 +1,6 @@
 """Stamp what goes out, check what comes in, keep what must outlive the process."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from protocol import codec, topics
@@ -54,6 +55,14 @@ class Journal(Protocol):
     def append(self, frame: bytes) -> None:
         """Keep a frame."""
         ...
+
+
+def publish(
+    journal: Journal, topic: str, message: Message, frame: bytes, send: Callable[[str, bytes], None]
+) -> None:
+    """Append a frame to the journal where it is one that is kept, then send it: never the other way round."""
+    keep(journal, topic, message, frame)
+    send(topic, frame)
 
 
 def keep(journal: Journal, topic: str, message: Message, frame: bytes) -> None:

@@ -100,6 +100,8 @@ def decide(state: State, event: Event) -> Decision:
 def _on_greeted(state: State, event: Greeted) -> Decision:
     state = step(state, event.actor, ActorEvent.HELLO)
     state = with_actor(state, event.actor, pid=event.pid, seen_ns=state.now_ns)
+    if state.stage is Stage.STOPPING:
+        return state, [Tell(event.actor, Stop("the run is over"))]
     coordinator = state.actors[COORDINATOR]
     if coordinator.state not in (ActorState.GREETED, ActorState.RUNNING) or state.stage not in OPEN:
         return state, []
@@ -141,10 +143,12 @@ def _on_concluded(state: State, event: Concluded) -> Decision:
 
 
 def _stop_all(state: State) -> Decision:
+    """Ask everyone to stop; whoever was about to be started again is not."""
     alive = [name for name, actor in state.actors.items() if actor.is_alive]
-    for name in alive:
+    for name in state.actors:
         state = step(state, name, ActorEvent.STOP_SENT)
-    state = replace(state, stage=Stage.STOPPING, deadline_ns=state.now_ns + ns(STOP_S))
+    stage = Stage.OVER if state.gone == frozenset(state.actors) else Stage.STOPPING
+    state = replace(state, stage=stage, deadline_ns=state.now_ns + ns(STOP_S))
     return state, [Tell(name, Stop("the run is over")) for name in alive]
 
 

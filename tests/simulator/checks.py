@@ -34,7 +34,7 @@ TIMES: Final = ("phase_wall_ns", "lag_ns", "dropped")
 """Fields of the verdict that speak of the wall clock or of who is gone."""
 
 
-class Violation(BaseException):  # noqa: N818  (no Exception, so that no net in a role catches it)
+class Violation(BaseException):
     """Something that must hold does not."""
 
 
@@ -127,9 +127,12 @@ class Checks:
         require(epoch >= self._heard.get(channel, epoch), "a dead process is heard:", envelope)
         self._heard[channel] = epoch
 
-    def on_sealed(self, window: SealedWindow) -> None:
-        """Take note of how far the coordinator has come, whether that is published or only in the journal."""
-        self.sealed_ts = max(self.sealed_ts, int(as_times(window.steps)[-1]))
+    def on_writing(self, message: Message) -> None:
+        """Take note of how far the coordinator has come, be it published or only in the journal."""
+        if isinstance(message, SealedWindow):
+            self.sealed_ts = max(self.sealed_ts, int(as_times(message.steps)[-1]))
+        elif isinstance(message, PhaseEvent) and message.phase == Phase.STREAMING:
+            self._streaming = message.session
 
     def on_published(self, topic: str, message: Message, frame: bytes, disk: Disk) -> None:
         """Check what the coordinator sends."""
@@ -139,8 +142,6 @@ class Checks:
             behind = {actor: seq for actor, seq in self._acked.items() if actor not in self.excluded}
             late = [actor for actor, seq in behind.items() if message.seq - seq > self._plan.flow.credit]
             require(not late, f"window {message.seq} is beyond the credit of", late, behind)
-        elif isinstance(message, PhaseEvent) and message.phase == Phase.STREAMING:
-            self._streaming = message.session
 
     def on_delivered(self, message: SessionBars) -> None:
         """Check how far ahead the loader is."""
@@ -164,7 +165,9 @@ class Checks:
     def on_new_life(self, disk: Disk) -> None:
         """Forget what the journal does not know; it must be readable as it is."""
         windows = check_journal(disk.envelopes())
-        self._acked = {spec.actor: min(self._acked[spec.actor], windows - 1) for spec in self._plan.strategies}
+        self._acked = {
+            spec.actor: min(self._acked[spec.actor], windows - 1) for spec in self._plan.strategies
+        }
         self.excluded.clear()
 
     def at_end(self, finished: Finished, disk: Disk, tables: Mapping[str, Rows]) -> None:
@@ -176,7 +179,7 @@ class Checks:
             return
         expected = self.reference
         require(_reports(messages) == expected.reports, "session reports differ:", _reports(messages))
-        left_out = {field for field in (*TIMES, *(_OF_ENGINES if self.excluded else ()))}
+        left_out = set(TIMES + _OF_ENGINES if self.excluded else TIMES)
         mine, theirs = structs.asdict(finished), structs.asdict(expected.finished)
         for name in mine.keys() - left_out:
             require(mine[name] == theirs[name], f"{name} differs:", mine[name], "is not", theirs[name])
@@ -237,7 +240,9 @@ class Witness:
             return
         require(steps == reference.steps[start:stop], f"{self.name} sees other steps in", window.seq, start)
         if isinstance(window, SealedWindow):
-            require(steps[-1] <= self.checks.sealed_ts, f"{self.name} sees beyond what is sealed:", window.seq)
+            require(
+                steps[-1] <= self.checks.sealed_ts, f"{self.name} sees beyond what is sealed:", window.seq
+            )
             same = window.block.records == reference.bars.between(start, stop)
             require(same, f"{self.name} sees other bars in window", window.seq)
             same = window.quality.records == reference.quality.between(start, stop)
@@ -280,9 +285,7 @@ def check_journal(envelopes: Iterable[Envelope]) -> int:
 
 def check_phases(messages: Sequence[Message], sessions: int) -> None:
     """Check that every phase of every session began once and was complete once, and how it all ended."""
-    events = [
-        (one.session, one.phase, one.state) for one in messages if isinstance(one, PhaseEvent)
-    ]
+    events = [(one.session, one.phase, one.state) for one in messages if isinstance(one, PhaseEvent)]
     expected = [
         (session, phase.value, state)
         for session in range(sessions)

@@ -11,6 +11,9 @@ from typing import Final, Protocol
 US: Final = 1_000
 MS: Final = 1_000_000
 SECOND: Final = 1_000_000_000
+SLOW: Final = 0.2
+"""The share of links that are slow."""
+SLOW_NS: Final = 200 * MS
 Act = Callable[[], None]
 
 
@@ -46,10 +49,10 @@ class Clockwork:
         self.turns += not idle
         act()
 
-    def say(self, who: str, what: object) -> None:
+    def say(self, who: str, *what: object) -> None:
         """Write a line of the trace."""
         if self._trace is not None:
-            text = " ".join(str(what).split())
+            text = " ".join(" ".join(map(str, what)).split())
             self._trace.append(f"{self.now_ns / MS:12.3f} ms  {who:20} {text[:160]}")
 
     def delay_ns(self) -> int:
@@ -81,12 +84,18 @@ class Link:
     late_ns: int = 0
     """What is on its way does not arrive before."""
     _last_ns: int = 0
+    _slow_ns: int = 0
+    """How much longer than others it takes."""
+
+    def __post_init__(self) -> None:
+        if self.clock.chance.random() < SLOW:
+            self._slow_ns = self.clock.chance.randrange(SLOW_NS)
 
     def send(self, frame: bytes, *, idle: bool = False) -> None:
         """Have a frame arrive some time later; once the link is cut, nothing does."""
         if self.is_cut:
             return
-        self._last_ns = max(self._last_ns, self.clock.now_ns + self.clock.delay_ns())
+        self._last_ns = max(self._last_ns, self.clock.now_ns + self._slow_ns + self.clock.delay_ns())
         self.frames.append(frame)
         self.clock.at(self._last_ns, partial(self._deliver, idle=idle), idle=idle)
 

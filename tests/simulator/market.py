@@ -1,4 +1,4 @@
-"""Tiny markets: two sessions of a few minutes after one of history, with holes and flaws, and two strategies."""
+"""Tiny markets: two sessions of a few minutes after one of history, with holes and flaws; two strategies."""
 
 import random
 from dataclasses import dataclass
@@ -7,7 +7,16 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from actors.domain.bar_views import Bar, Step
-from actors.domain.session_plan import Flow, Restarts, Rules, Session, SessionPlan, StrategySpec, Stream, Trading
+from actors.domain.session_plan import (
+    Flow,
+    Restarts,
+    Rules,
+    Session,
+    SessionPlan,
+    StrategySpec,
+    Stream,
+    Trading,
+)
 from actors.domain.strategy import Context, Strategy, StrategyParams
 from tests.plans import make_plan, make_session
 from tests.test_whole_pipeline import Storage

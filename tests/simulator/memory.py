@@ -1,19 +1,21 @@
 """What outlives a process in the simulator: the bytes of the journal, and tables."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from actors.domain.journal_cut import Repair, repair
 from actors.domain.ports import Columns, Sparse
 from protocol.codec import Envelope, decode
 from protocol.errors import JournalCorrupt
-from protocol.journal import HEADER, encode_header, encode_record, read_header, read_records
+from protocol.journal import HEADER, Source, encode_header, encode_record, read_header, read_records
 from protocol.messages import Message
-from protocol.journal import Source
 
+Column = Sequence[Any] | npt.NDArray[Any] | Sparse
 Rows = dict[str, list[object]]
 
 
@@ -89,8 +91,9 @@ class Disk:
         if len(data) < HEADER.size:
             return
         run, end = read_header(data, self.name(segment)), HEADER.size
-        for end, frame in read_records(BytesIO(data[end:]), self.name(segment)):  # noqa: B007
-            yield decode(frame, run=run)
+        for record in read_records(BytesIO(data[HEADER.size :]), self.name(segment)):
+            end = record.end
+            yield decode(record.frame, run=run)
         if segment + 1 in self.segments and end != len(data):
             raise JournalCorrupt(self.name(segment), end, "it is torn, and yet a later segment follows")
 
@@ -134,10 +137,8 @@ def by_actor(rows: Rows) -> Rows:
     return {name: [values[row] for row in order] for name, values in rows.items()} if actors else rows
 
 
-def _values(column: object) -> list[object]:
-    if isinstance(column, np.ndarray):
-        return list(column.tolist())
-    return list(column) if isinstance(column, Sparse) else list(column)  # type: ignore[call-overload]
+def _values(column: Column) -> list[object]:
+    return column.tolist() if isinstance(column, np.ndarray) else list(column)
 
 
 def _plain(value: object) -> object:

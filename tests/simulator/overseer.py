@@ -48,7 +48,7 @@ class Overseer:
             Kill: lambda action: self.processes[action.actor].kill(),
             Start: self._start_again,
             Dump: lambda _: None,
-            Note: lambda note: self.clock.say(self.name, f"{note.level}: {note.text}"),
+            Note: lambda note: self.clock.say(self.name, note.level, note.text),
         }
         for name in self._kinds:
             stage.checks.on_started(name, epoch)
@@ -84,7 +84,7 @@ class Overseer:
             envelope = self._framing.decode(frame, sender.name)
         except (ForeignFrame, MalformedFrame) as error:
             self.stage.rejected += 1
-            self.clock.say(self.name, f"drops: {error}")
+            self.clock.say(self.name, "drops:", error)
             return
         except SequenceGap as gap:
             self.apply(events.Complained(sender.name, ExitCode.ACTOR_FAILED, str(gap)))
@@ -109,7 +109,7 @@ class Overseer:
         self._tell(Tell(COORDINATOR, message))
 
     def on_exit(self, process: Process, code: int) -> None:
-        """Learn, a little later, that a process has ended; who is attached notices that of the coordinator."""
+        """Learn, a little later, that a process has ended; who is attached notices the coordinator's."""
         if process.name == COORDINATOR:
             self._on_coordinator_gone()
         self.clock.within(REAP_NS, lambda: self.apply(events.Exited(process.name, code)))

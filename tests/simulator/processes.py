@@ -1,7 +1,8 @@
 """The processes of a run: the real roles, with a shell that the scheduler drives.
 
 A process may be killed between any two of its effects, and between the append to the journal and the
-publishing. What it had sent is then partly lost, partly late. One that is frozen takes nothing and says nothing.
+publishing. What it had sent is then partly lost, partly late. One that is frozen takes nothing and says
+nothing.
 """
 
 from collections import deque
@@ -26,7 +27,7 @@ from actors.loader import Loader
 from actors.processor import Processor
 from actors.quality import QualityManager
 from actors.recorder import Recorder
-from actors.runtime.framing import Framing, keep
+from actors.runtime.framing import Framing, publish
 from protocol import topics
 from protocol.codec import Envelope
 from protocol.errors import ForeignFrame, MalformedFrame
@@ -42,7 +43,6 @@ from protocol.messages import (
     Leave,
     Message,
     Ready,
-    SealedWindow,
     Stop,
     Welcome,
 )
@@ -99,7 +99,7 @@ class Process:
         self._doom: tuple[int, Act] | None = None
         self._hands: dict[type[Any], Callable[[Any], None]] = {
             Send: self.send,
-            Log: lambda log: self.clock.say(self.title, f"logs {log.level}: {log.text}"),
+            Log: lambda log: self.clock.say(self.title, "logs", log.level, log.text),
             LogLines: lambda _: None,
             Wake: self.on_wake_asked,
             Done: lambda _: None,
@@ -192,7 +192,7 @@ class Process:
     def send(self, effect: Send) -> None:
         """Send a frame where its topic leads; without a way there it is lost."""
         frame = self.framing.encode(effect.topic, effect.message)
-        self.clock.say(self.title, f"> {effect.topic}: {effect.message}")
+        self.clock.say(self.title, ">", effect.topic, effect.message)
         link = self.out.get(effect.topic.partition("/")[0])
         if link is not None:
             link.send(frame, idle=isinstance(effect.message, Heartbeat))
@@ -221,10 +221,10 @@ class Process:
             envelope = self.framing.decode(frame)
         except (ForeignFrame, MalformedFrame) as error:
             self.stage.rejected += 1
-            self.clock.say(self.title, f"drops: {error}")
+            self.clock.say(self.title, "drops:", error)
             return None
         self.stage.checks.on_accepted(id(self), envelope)
-        self.clock.say(self.title, f"< {envelope.topic}: {envelope.message}")
+        self.clock.say(self.title, "<", envelope.topic, envelope.message)
         return envelope
 
     def take(self, link: Link, frame: bytes) -> None:
@@ -250,7 +250,7 @@ class ActorProcess(Process):
             self.tell(Hello(self.name, 1))
         self.beat()
 
-    def take(self, link: Link, frame: bytes) -> None:
+    def take(self, _link: Link, frame: bytes) -> None:
         envelope = self.decode(frame)
         if envelope is None:
             return
@@ -416,10 +416,11 @@ class CoordinatorProcess(Process):
             return
         topic, message = effect
         frame = self.framing.encode(topic, message)
-        self.clock.say(self.title, f"> {topic}: {message}")
-        if isinstance(message, SealedWindow):
-            self.stage.checks.on_sealed(message)
-        keep(self, topic, message, frame)
+        self.clock.say(self.title, ">", topic, message)
+        self.stage.checks.on_writing(message)
+        publish(self, topic, message, frame, partial(self._publish, message))
+
+    def _publish(self, message: Message, topic: str, frame: bytes) -> None:
         self.stage.checks.on_published(topic, message, frame, self.stage.disk)
         for link, subscribed in self._audience.values():
             if topic in subscribed:

@@ -1,6 +1,5 @@
-"""A whole run under a scheduler, from one seed: every process, the supervisor, the disk, and what befalls them."""
+"""A whole run under a scheduler, from one seed: processes, supervisor, disk, and what befalls them."""
 
-import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +9,6 @@ from typing import Final
 from actors.domain.exit_codes import ExitCode
 from actors.domain.session_plan import Flow
 from actors.supervisor import events
-from protocol.blocks import as_times
 from protocol.messages import Connect, Drop, Finished, Steer
 from tests.simulator.checks import Checks, Reference, Violation, check_journal, require
 from tests.simulator.clockwork import MS, SECOND, Clockwork
@@ -30,9 +28,7 @@ MISHAPS: Final = {
     "power": 3,
     "interrupt": 1,
     "steer": 4,
-    "attach": 4,
-    "detach": 2,
-    "hang": 1,
+    "attach": 5,
 }
 """What may happen, and how likely."""
 
@@ -76,8 +72,6 @@ class World:
             "interrupt": self._interrupt,
             "steer": self._steer,
             "attach": self._attach,
-            "detach": self._detach,
-            "hang": self._hang,
         }
         self._overseer = self._begin_life()
 
@@ -244,7 +238,6 @@ class World:
         name = f"guest-{self._chance.randrange(2)}"
         if name in self._guests and self._guests[name].is_alive:
             return
-        self.happened["attached"] += 1
         self._guest_epoch += 1
         guest = ActorProcess(
             *(name, self._guest_epoch, self.stage, self._on_guest_exit),
@@ -255,22 +248,22 @@ class World:
         self._guests[name] = guest
         guest.do(guest.boot)
         guest.do(lambda: guest.greet(Connect(coordinator.epoch)))
+        fate = self._chance.choice((lambda _: None, self._leave, self._hang, self._crash))
+        self._clock.within(100 * MS, lambda: fate(guest))
 
-    def _detach(self) -> None:
-        for guest in self._guests.values():
-            if guest.is_alive and not guest.is_frozen:
-                self.happened["detached"] += 1
-                guest.do(guest.leave)
-                return
+    def _leave(self, guest: ActorProcess) -> None:
+        self.happened["attached and left"] += 1
+        guest.do(guest.leave)
 
-    def _hang(self) -> None:
-        """Kill a guest, or freeze it for ever; after a while the supervisor lets it go."""
-        for guest in self._guests.values():
-            if guest.is_alive and not guest.is_frozen:
-                self.happened["hanging"] += 1
-                guest.freeze() if self._chance.random() < 0.5 else guest.kill()
-                self._clock.at(self._clock.now_ns + LONG_NS, lambda: self._drop(guest))
-                return
+    def _hang(self, guest: ActorProcess) -> None:
+        """Say nothing any more; after a while the supervisor lets it go."""
+        self.happened["attached and hung"] += guest.is_alive
+        guest.freeze()
+        self._clock.at(self._clock.now_ns + LONG_NS, lambda: self._drop(guest))
+
+    def _crash(self, guest: ActorProcess) -> None:
+        self.happened["attached and killed"] += guest.is_alive
+        guest.doom(self._chance.randrange(10), guest.kill)
 
     def _on_guest_exit(self, guest: Process, code: int) -> None:
         if code:
@@ -309,4 +302,7 @@ def simulate(seed: int, trace: list[str] | None = None) -> Report:
     reference = reference_of(number)
     flow = make_flow(clock.chance)
     mishaps = clock.chance.randint(1, 5)
-    return World(make_market(number), flow, clock, mishaps, reference).run()
+    try:
+        return World(make_market(number), flow, clock, mishaps, reference).run()
+    except Exception as error:
+        raise Violation(f"{type(error).__name__}: {error}") from error
