@@ -4,7 +4,8 @@
 2. When all of them have left, nothing is published any more, and the recorder is told.
 3. When the recorder has left too, the run is over.
 4. An actor that is dropped holds nothing up, whether it has left or not.
-5. One that is let in, for the first time or in a new process, is waited for as long as its turn is not over.
+5. One that is let in, for the first time or in a new process, is waited for as long as its turn is not over;
+   after that it may leave once more, and nobody waits for it.
 """
 
 from collections.abc import Iterable
@@ -30,12 +31,17 @@ class Ending:
         self._recorder = recorder
         self._waves = {Step.LEAVING: set(actors), Step.RECORDING: {recorder}}
         self._step = Step.OPEN
+        self._late: set[str] = set()
+        """Who was let in when its turn was over."""
 
     def on_leave(self, actor: str) -> None:
         """Let an actor go.
 
         Raises RoleError where it was not asked to, or has left already.
         """
+        if actor in self._late:
+            self._late.remove(actor)
+            return
         waiting = self._waves.get(self._step, set())
         if actor not in waiting:
             raise RoleError(f"{actor} left before the run's end, or twice")
@@ -46,6 +52,8 @@ class Ending:
         turn = Step.RECORDING if actor == self._recorder else Step.LEAVING
         if self._step <= turn:
             self._waves[turn].add(actor)
+        else:
+            self._late.add(actor)
 
     def drop(self, actor: str) -> None:
         """Wait for an actor no more."""

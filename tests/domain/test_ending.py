@@ -57,3 +57,25 @@ def test_who_is_not_asked_or_has_left_already_may_not_leave(actor: str) -> None:
     ending.on_leave("processor")
     with pytest.raises(RoleError, match=actor):
         ending.on_leave(actor)
+
+
+@pytest.mark.parametrize("actor", MEMBERS)
+@pytest.mark.parametrize("step", [Step.RECORDING, Step.OVER])
+def test_a_new_process_of_one_that_has_left_may_leave_again_and_holds_nobody_up(
+    actor: str, step: Step
+) -> None:
+    ending = Ending(MEMBERS, "recorder")
+    ending.advance()
+    for member in MEMBERS:
+        ending.on_leave(member)
+    assert ending.advance() is Step.RECORDING
+    if step is Step.OVER:
+        ending.on_leave("recorder")
+        assert ending.advance() is Step.OVER
+    ending.admit(actor)
+    ending.on_leave(actor)
+    with pytest.raises(RoleError, match=actor):
+        ending.on_leave(actor)
+    if step is Step.RECORDING:
+        ending.on_leave("recorder")
+        assert ending.advance() is Step.OVER

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.errors import SequenceGap
+from protocol.errors import ForeignFrame, SequenceGap
 from protocol.sequencing import Numbering, SequenceCheck
 
 CHANNELS = st.sampled_from(["raw", "sealed", "report/a", "report/b"])
@@ -56,3 +56,13 @@ def test_a_new_epoch_starts_where_it_likes_and_channels_do_not_share_numbers() -
     check.accept("sealed", 1, 100)
     check.accept("raw", 1, 1)
     check.accept("sealed", 1, 101)
+
+
+def test_once_a_process_is_heard_its_predecessor_is_over_on_all_its_channels() -> None:
+    check = SequenceCheck()
+    check.accept("ingest/loader", 0, 3)
+    check.accept("report/loader", 1, 0)
+    check.accept("report/quality", 0, 0)
+    with pytest.raises(ForeignFrame):
+        check.accept("ingest/loader", 0, 4)
+    check.accept("ingest/loader", 1, 0)

@@ -123,9 +123,9 @@ class Checks:
 
     def on_accepted(self, receiver: int, envelope: Envelope) -> None:
         """Check that nothing of a dead process is heard after its successor."""
-        channel, epoch = (receiver, envelope.topic), envelope.stamp.epoch
-        require(epoch >= self._heard.get(channel, epoch), "a dead process is heard:", envelope)
-        self._heard[channel] = epoch
+        sender, epoch = (receiver, envelope.sender), envelope.stamp.epoch
+        require(epoch >= self._heard.get(sender, epoch), "a dead process is heard:", envelope)
+        self._heard[sender] = epoch
 
     def on_writing(self, message: Message) -> None:
         """Take note of how far the coordinator has come, be it published or only in the journal."""

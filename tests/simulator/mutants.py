@@ -182,12 +182,24 @@ MUTANTS: Final = (
         "min(message.session + 1, len(self._plan.sessions) - 1)",
         "message.session + 1",
     ),
+    Mutant(
+        "who is started again after it has left may not leave again",
+        "actors/domain/ending.py",
+        "            self._late.add(actor)\n",
+        "            self._late.discard(actor)\n",
+    ),
     # epochs and the supervisor
     Mutant(
         "frames of dead processes are heard",
         "protocol/sequencing.py",
-        '        if epoch < current:\n            raise ForeignFrame(channel, "epoch", current, epoch)\n',
-        "        if epoch < current:\n            return\n",
+        "        if epoch < latest:\n",
+        "        if epoch < latest and not sender:\n",
+    ),
+    Mutant(
+        "a dead process is heard on its other channels",
+        "protocol/sequencing.py",
+        "sender = sender_of(channel)",
+        "sender = channel or sender_of(channel)",
     ),
     Mutant(
         "a process is started again without a new epoch",
