@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 SIZES := 2x1 10x20
 RUNS := 3
 
-.PHONY: run test chaos lint bench bench-small bench-years schema clean
+.PHONY: run test chaos soak mutants lint bench bench-small bench-years schema clean
 
 run: $(STAMP)
 	$(PYTHON) scripts/launch.py configs/example_session.json
@@ -22,6 +22,14 @@ lint: $(STAMP)
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	$(VENV)/bin/lint-imports
+
+# Simulated runs until one fails or Ctrl-C; `make soak N=10000` for so many.
+soak: $(STAMP)
+	$(PYTHON) -m tests.simulator $(if $(N),--seeds $(N))
+
+# Puts every deliberate fault of docs/testing.md in and shows after how many simulated runs it is found.
+mutants: $(STAMP)
+	$(PYTHON) -m tests.simulator --mutants
 
 bench: $(STAMP)
 	$(PYTHON) benchmarks/compare.py --sizes "$(SIZES)" --runs $(RUNS)

@@ -152,7 +152,7 @@ class Coordinator:
         yield from self._advance()
 
     def on_message(self, message: Message) -> Iterator[Effect]:
-        """Handle one message and go on as far as that allows.
+        """Handle one message and, once the run has begun, go on as far as that allows.
 
         Raises RoleError where an actor says what cannot be.
         """
@@ -165,7 +165,8 @@ class Coordinator:
             yield from handler(message)
         except RoleError as error:
             yield from self._membership.expel(message, error)
-        yield from self._advance()
+        if self._begun:
+            yield from self._advance()
 
     def _take_over(self, found: Recollection) -> Iterator[Effect]:
         """Go on in the phase that an earlier life had entered last."""

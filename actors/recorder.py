@@ -31,7 +31,8 @@ DEFAULT_LIMITS: Final = Limits()
 class Recorder:
     """Read every session's segment once it is reported, and write its rows in large parts.
 
-    A segment whose report never came, because the run was interrupted, is read at the run's end.
+    The last one, in which strategies may still signal when they are stopped, is read at the run's end, and so
+    is one whose report never came because the run was interrupted.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Recorder:
         """Record what has become complete."""
         match message:
             case SessionReport():
-                yield from self._record_until(message.session + 1)
+                yield from self._record_until(min(message.session + 1, len(self._plan.sessions) - 1))
             case StreamClosed():
                 yield from self._record_until(len(self._plan.sessions))
                 self._finish()

@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 from protocol.errors import ForeignFrame, SequenceGap
+from protocol.topics import sender_of
 
 
 class Numbering:
@@ -20,22 +21,30 @@ class Numbering:
 
 
 class SequenceCheck:
-    """Expect every channel to count up by one; the first number seen of a newer epoch starts it anew."""
+    """Expect every channel to count up by one; the first number seen of a newer epoch starts it anew.
+
+    An epoch is a process: once it was seen on one of a sender's channels, earlier ones are over on all.
+    """
 
     def __init__(self) -> None:
         """Know no channel yet."""
         self._expected: dict[str, tuple[int, int]] = {}
+        self._epochs: dict[str, int] = {}
+        """The latest of every sender."""
 
     def accept(self, channel: str, epoch: int, sequence: int) -> None:
         """Take note of a number.
 
         Raises SequenceGap where it is not the one that was due, and ForeignFrame where its epoch is over.
         """
+        sender = sender_of(channel)
+        latest = self._epochs.get(sender, epoch)
+        if epoch < latest:
+            raise ForeignFrame(channel, "epoch", latest, epoch)
         current, expected = self._expected.get(channel, (epoch, sequence))
-        if epoch < current:
-            raise ForeignFrame(channel, "epoch", current, epoch)
         if epoch == current and sequence != expected:
             raise SequenceGap(channel, expected, sequence)
+        self._epochs[sender] = epoch
         self._expected[channel] = epoch, sequence + 1
 
     def forget(self, channel: str) -> None:

@@ -187,6 +187,18 @@ def test_a_signal_after_the_last_window_belongs_to_its_session() -> None:
     assert [row[0] for row in tables.rows("signals.parquet")] == list(DATES[1:])
 
 
+def test_a_signal_after_the_last_report_is_recorded_however_prompt_the_recorder_is() -> None:
+    last = Signal(PLAN.session(2).close_ns, "AAPL", "CLOSE", 1.0, 1.0, "stopped")
+    segments = {index: segment(index) for index in range(3)}
+    tables = MemoryTables()
+    role = Recorder("recorder", PLAN, MemoryJournal(segments), tables)
+    for index in range(3):
+        list(role.on_message(report(index)))
+    segments[2].append(Signals("analysis-1", 9, (last,)))
+    list(role.on_message(StreamClosed()))
+    assert len(tables.rows("signals.parquet")) == 4
+
+
 def test_every_session_is_logged_once() -> None:
     _, _, effects = whole_run()
     lines = [effect.text for effect in effects if isinstance(effect, Log)]

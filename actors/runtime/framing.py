@@ -84,6 +84,14 @@ class Journal(Protocol):
         ...
 
 
+def publish(
+    journal: Journal, topic: str, message: Message, frame: bytes, send: Callable[[str, bytes], None]
+) -> None:
+    """Append a frame to the journal where it is one that is kept, then send it: never the other way round."""
+    keep(journal, topic, message, frame)
+    send(topic, frame)
+
+
 def keep(journal: Journal, topic: str, message: Message, frame: bytes) -> None:
     """Append a frame to the journal if its topic is one that is kept; a session starts its own segment."""
     if topic not in topics.JOURNALED:

@@ -20,7 +20,7 @@ from actors.domain.replay import Replay
 from actors.domain.roles import Done, Effect, Log, LogLines, Role, RoleError, Send, Wake
 from actors.domain.sealing import Streams
 from actors.runtime import clock
-from actors.runtime.framing import Journal, keep
+from actors.runtime.framing import Journal, publish
 from actors.runtime.journal_files import JournalReader, JournalWriteError
 from actors.runtime.logs import ActorLog, CapturedOutput
 from actors.runtime.remote import Admitted
@@ -407,8 +407,7 @@ class CoordinatorShell(Shell):
 
     def _send(self, effect: Send) -> None:
         frame = self._link.encode(effect.topic, effect.message)
-        keep(self._journal, effect.topic, effect.message, frame)
-        self._link.send(effect.topic, frame)
+        publish(self._journal, effect.topic, effect.message, frame, self._link.send)
 
     def _finish(self, _: Done) -> None:
         self._done = True

@@ -154,10 +154,12 @@ def _on_concluded(state: State, event: Concluded) -> Decision:
 
 
 def _stop_all(state: State) -> Decision:
+    """Ask everyone to stop; whoever was about to be started again is not."""
     alive = [name for name, actor in state.actors.items() if actor.is_alive]
     for name in [*alive, *waiting_to_start(state)]:
         state = step(state, name, ActorEvent.STOP_SENT)
-    state = replace(state, stage=Stage.STOPPING, deadline_ns=state.now_ns + ns(STOP_S))
+    stage = Stage.OVER if state.gone == frozenset(state.actors) else Stage.STOPPING
+    state = replace(state, stage=stage, deadline_ns=state.now_ns + ns(STOP_S))
     told = [Tell(name, _STOP) for name in alive]
     return state, [*told, *guests.farewell(state, "the run is over")]
 

@@ -20,7 +20,7 @@ from actors.supervisor.guest_watch import GuestWatch
 from actors.supervisor.interrupts import Interrupts
 from actors.supervisor.post_mortem import stack_of
 from actors.supervisor.processes import Processes
-from actors.supervisor.run_state import COORDINATOR, Stage
+from actors.supervisor.run_state import COORDINATOR, Stage, is_current
 from actors.supervisor.status import RunState, RunStatus
 from actors.supervisor.verdict import Verdict
 from actors.supervisor.watch import ActorLine, Show, Watch
@@ -176,7 +176,8 @@ class Pipeline:
         elif sender in self._state.guests:
             known = isinstance(envelope.message, GUESTS_SAY) and envelope.message.actor == sender
         else:
-            known = sender in self._roles and getattr(envelope.message, "actor", sender) == sender
+            known = getattr(envelope.message, "actor", sender) == sender
+            known = known and is_current(self._state, sender, envelope.stamp.epoch)
         return None if known else f"{type(envelope.message).__name__} from {sender}"
 
     def _take(self, message: Message) -> None:

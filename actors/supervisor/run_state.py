@@ -118,6 +118,11 @@ def has_failures(finished: Finished | None) -> bool:
     return finished is not None and any(verdict.failure for verdict in finished.verdicts.values())
 
 
+def is_current(state: State, name: str, epoch: int) -> bool:
+    """Whether a process of this epoch is the one that now stands for an actor; others are dead and late."""
+    return name in state.actors and state.actors[name].epoch == epoch
+
+
 def ns(seconds: float) -> int:
     """Turn seconds into nanoseconds."""
     return round(seconds * 1e9)

@@ -77,3 +77,13 @@ def test_within_a_new_epoch_a_lost_message_is_noticed_too() -> None:
     check.accept("raw", 4, 0)
     with pytest.raises(SequenceGap, match="sequence 2 where 1 was due"):
         check.accept("raw", 4, 2)
+
+
+def test_once_a_process_is_heard_its_predecessor_is_over_on_all_its_channels() -> None:
+    check = SequenceCheck()
+    check.accept("ingest/loader", 0, 3)
+    check.accept("report/loader", 1, 0)
+    check.accept("report/quality", 0, 0)
+    with pytest.raises(ForeignFrame):
+        check.accept("ingest/loader", 0, 4)
+    check.accept("ingest/loader", 1, 0)
