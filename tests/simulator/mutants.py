@@ -70,17 +70,16 @@ MUTANTS: Final = (
     ),
     Mutant(
         "the wrong member is dropped",
-        "actors/coordinator.py",
-        "        self._barrier.drop(message.actor)\n"
-        "        self._ending.drop(message.actor)\n\n    def _let_go",
-        "        self._barrier.drop(self._barrier.members[0])\n"
-        "        self._ending.drop(message.actor)\n\n    def _let_go",
+        "actors/domain/membership.py",
+        "            self._account.dropped[actor] = clock_ts\n            self._forget(actor)\n",
+        "            self._account.dropped[actor] = clock_ts\n"
+        "            self._forget(self._barrier.members[0])\n",
     ),
     Mutant(
         "restored windows are not owed by anybody",
         "actors/domain/barrier.py",
-        "Flight(window, set(self.members), sealed=True, restored=True)",
-        "Flight(window, set(), sealed=True, restored=True)",
+        "Flight(window, set(self.members), sealed=True)",
+        "Flight(window, set(), sealed=True)",
     ),
     # the journal
     Mutant(
@@ -97,9 +96,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "records of the journal off by one",
-        "actors/coordinator.py",
-        "        self._records += 1\n",
-        "        self._records += self._records > 0\n",
+        "actors/domain/publication.py",
+        "        self.records += 1\n",
+        "        self.records += self.records > 0\n",
     ),
     Mutant(
         "nothing is cut off",
@@ -128,7 +127,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "the last sealed step is cut again",
-        "actors/coordinator.py",
+        "actors/domain/feed.py",
         'np.searchsorted(tape.steps, sealed, side="right")',
         'np.searchsorted(tape.steps, sealed, side="left")',
     ),
@@ -141,10 +140,8 @@ MUTANTS: Final = (
     Mutant(
         "what is said before everyone is in is forgotten",
         "actors/coordinator.py",
-        "        yield from handler(message)\n        if self._begun:\n"
-        "            yield from self._advance()",
-        "        if self._begun:\n            yield from handler(message)\n"
-        "            yield from self._advance()",
+        "        try:\n            yield from handler(message)\n",
+        "        try:\n            yield from handler(message) if self._begun else ()\n",
     ),
     Mutant(
         "restored windows are counted twice",
@@ -161,8 +158,9 @@ MUTANTS: Final = (
     Mutant(
         "what had been asked of the loader is forgotten",
         "actors/coordinator.py",
-        "        yield from self._supply.ask_again()\n        yield from self._progress()",
-        "        yield from self._progress()",
+        '        yield Log("WARNING", f"Taking over a run: {words}")\n'
+        "        yield from self._supply.ask_again()\n",
+        '        yield Log("WARNING", f"Taking over a run: {words}")\n',
     ),
     Mutant(
         "a replay says again what is known",
@@ -172,9 +170,10 @@ MUTANTS: Final = (
     ),
     Mutant(
         "activation does not wait for the session that is loaded again",
-        "actors/coordinator.py",
-        "in (Phase.QUEUE_LOADING, Phase.SESSION_ACTIVATION)",
-        "in (Phase.QUEUE_LOADING,)",
+        "actors/domain/phase_machine.py",
+        "        if self.phase is Phase.SESSION_ACTIVATION:\n"
+        "            return self._supply.has(self.session.index)\n",
+        "",
     ),
     Mutant(
         "the recorder closes the last session too early",
@@ -234,14 +233,14 @@ MUTANTS: Final = (
     Mutant(
         "who is about to be started again is started after the verdict",
         "actors/supervisor/decisions.py",
-        "    for name in state.actors:\n        state = step(state, name, ActorEvent.STOP_SENT)\n    stage =",
-        "    for name in alive:\n        state = step(state, name, ActorEvent.STOP_SENT)\n    stage =",
+        "    for name in [*alive, *waiting_to_start(state)]:\n",
+        "    for name in alive:\n",
     ),
     Mutant(
         "who greets after the verdict is not told to stop",
         "actors/supervisor/decisions.py",
-        "    if state.stage is Stage.STOPPING:\n        return state, [Tell(event.actor,",
-        "    if state.stage is Stage.OVER:\n        return state, [Tell(event.actor,",
+        "    if state.stage is Stage.STOPPING and event.actor not in state.gone:\n",
+        "    if state.stage is Stage.OVER and event.actor not in state.gone:\n",
     ),
     Mutant(
         "a joiner is let in anew without being welcomed",
