@@ -207,34 +207,16 @@ MUTANTS: Final = (
         "epoch=state.epoch)",
     ),
     Mutant(
-        "the supervisor hears dead processes",
-        "actors/supervisor/run_state.py",
-        "return name in state.actors and state.actors[name].epoch == epoch",
-        "return name in state.actors and epoch >= 0",
-    ),
-    Mutant(
         "the others are left alone when the coordinator dies",
         "actors/supervisor/restarts.py",
         "names = _everyone(state) if name == COORDINATOR else [name]",
         "names = [name]",
     ),
     Mutant(
-        "a process is replaced before the old one is gone",
-        "actors/supervisor/restarts.py",
-        "if COORDINATOR in waiting and not state.gone.issuperset(waiting):",
-        "if False:",
-    ),
-    Mutant(
         "a lost engine is not told to the coordinator",
         "actors/supervisor/decisions.py",
         "    if state.stage is not Stage.STARTING:\n        actions.append(_drop(name, why))\n",
         "",
-    ),
-    Mutant(
-        "who is about to be started again is started after the verdict",
-        "actors/supervisor/decisions.py",
-        "    for name in [*alive, *waiting_to_start(state)]:\n",
-        "    for name in alive:\n",
     ),
     Mutant(
         "who greets after the verdict is not told to stop",

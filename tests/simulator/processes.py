@@ -39,6 +39,7 @@ from protocol.messages import (
     Failed,
     Heartbeat,
     Hello,
+    Invite,
     Join,
     Leave,
     Message,
@@ -361,6 +362,8 @@ class CoordinatorProcess(Process):
     def _on_message(self, message: Message) -> None:
         if isinstance(message, Stop) and (self._done or not self._begun):
             self.exit(ExitCode.DONE)
+        elif isinstance(message, Invite):
+            self._let_in(self._lobby.on_invite(message))
         elif isinstance(message, Join):
             self._let_in(self._lobby.on_join(message))
         elif isinstance(message, Ready):

@@ -9,7 +9,7 @@ from typing import Final
 from actors.domain.exit_codes import ExitCode
 from actors.domain.session_plan import Flow
 from actors.supervisor import events
-from protocol.messages import Connect, Drop, Finished, Steer
+from protocol.messages import Connect, Drop, Finished, Invite, Steer
 from tests.simulator.checks import Checks, Reference, Violation, check_journal, require
 from tests.simulator.clockwork import MS, SECOND, Clockwork
 from tests.simulator.market import CALM, MARKETS, Market, make_flow, make_market
@@ -235,10 +235,11 @@ class World:
         coordinator = self.stage.coordinator
         if coordinator is None or not coordinator.is_alive or not self._overseer.is_running:
             return
-        name = f"guest-{self._chance.randrange(2)}"
-        if name in self._guests and self._guests[name].is_alive:
+        if sum(guest.is_alive for guest in self._guests.values()) > 1:
             return
         self._guest_epoch += 1
+        name = f"guest-{self._guest_epoch}"  # a name is given once in a run
+        self._overseer.tell_coordinator(Invite(name, self._guest_epoch))
         guest = ActorProcess(
             *(name, self._guest_epoch, self.stage, self._on_guest_exit),
             kind="analysis",
