@@ -85,11 +85,11 @@ class Journal(Protocol):
 
 
 def publish(
-    journal: Journal, topic: str, message: Message, frame: bytes, send: Callable[[str, bytes], None]
+    journal: Journal, topic: str, message: Message, frame: bytes, deliver: Callable[[str, bytes], None]
 ) -> None:
-    """Append a frame to the journal where it is one that is kept, then send it: never the other way round."""
+    """Append a frame to the journal where it is one that is kept, then deliver it: never the other way round."""
     keep(journal, topic, message, frame)
-    send(topic, frame)
+    deliver(topic, frame)
 
 
 def keep(journal: Journal, topic: str, message: Message, frame: bytes) -> None:

@@ -195,7 +195,7 @@ class Checks:
             require(mine == expected.keys(), "other tables:", mine ^ expected.keys())
 
 
-_OF_ENGINES: Final = ("signals", "signals_digest", "verdicts")
+_OF_ENGINES: Final = ("signals", "signals_digest", "signals_digests", "verdicts")
 
 
 @dataclass

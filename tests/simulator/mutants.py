@@ -85,8 +85,8 @@ MUTANTS: Final = (
     Mutant(
         "published before it is appended",
         "actors/runtime/framing.py",
-        "    keep(journal, topic, message, frame)\n    send(topic, frame)\n",
-        "    send(topic, frame)\n    keep(journal, topic, message, frame)\n",
+        "    keep(journal, topic, message, frame)\n    deliver(topic, frame)\n",
+        "    deliver(topic, frame)\n    keep(journal, topic, message, frame)\n",
     ),
     Mutant(
         "signals are published and not kept",
