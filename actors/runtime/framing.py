@@ -87,7 +87,7 @@ class Journal(Protocol):
 def publish(
     journal: Journal, topic: str, message: Message, frame: bytes, deliver: Callable[[str, bytes], None]
 ) -> None:
-    """Append a frame to the journal where it is one that is kept, then deliver it: never the other way round."""
+    """Append a frame to the journal if it is one that is kept, then deliver it: never the other way round."""
     keep(journal, topic, message, frame)
     deliver(topic, frame)
 
