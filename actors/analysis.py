@@ -53,13 +53,12 @@ HANDLERS: Final = (
     "on_session_end",
     "on_stop",
 )
-Events = Iterable[tuple[Any, ...]]
+Events = Iterable[Any]
 """What a handler is called with, after the context, call by call."""
 STOPPED: Final = "the strategy was stopped"
 """Why the orders of a strategy that raised have ended."""
 FAILURE_LENGTH: Final = 4096
 """How many characters of an error are told to others; the log has all."""
-_ONCE: Final = ((),)
 
 
 class StrategyError(RoleError):
@@ -263,7 +262,7 @@ class Analysis:
         """Call `on_fill` for every fill; what it signals may be filled at once too."""
         while fills := self._broker.take_unseen():
             if "on_fill" in self._handlers:
-                self._deliver("on_fill", [(fill,) for fill in fills])
+                self._deliver("on_fill", fills)
 
     def _end_session(self) -> None:
         """Let the session's orders expire; what the handler orders waits for the next session."""
@@ -298,33 +297,39 @@ class Analysis:
         streams = records["stream"].tolist()
         bounds = [0, *np.searchsorted(records["event_ts"], times, side="right").tolist()]
         for start, end in pairwise(bounds):
-            yield [(self._market.stream_quality(stream),) for stream in streams[start:end]]
+            yield [self._market.stream_quality(stream) for stream in streams[start:end]]
 
     def _bar_events(self, bars: BarColumns, bounds: list[int]) -> Iterator[Events]:
         symbols = self._layout.symbols[bars.stream].tolist()
         intervals = self._layout.intervals[bars.stream].tolist()
-        calls = zip(bar_objects(symbols, intervals, bars), strict=True)
+        made = bar_objects(symbols, intervals, bars)
         for start, end in pairwise(bounds):
-            yield islice(calls, end - start)
+            yield islice(made, end - start)
 
     def _step_events(self, times: Ints, bars: BarColumns, bounds: list[int]) -> Iterator[Events]:
         for now, (start, end) in zip(times.tolist(), pairwise(bounds), strict=True):
             ints, floats = bars.ints[:, start:end].copy(), bars.floats[:, start:end].copy()
-            yield ((Step(now, self._layout, ints, floats),),)
+            yield (Step(now, self._layout, ints, floats),)
 
-    def _call(self, handler: str) -> None:
-        self._deliver(handler, _ONCE)
+    def _call(self, name: str) -> None:
+        """Call a handler that takes nothing but the context, if the strategy has it and was not stopped."""
+        handler = self._handlers.get(name)
+        try:
+            if handler is not None:
+                handler()
+        except (Exception, SystemExit) as error:  # noqa: BLE001  what a strategy raises is its own affair
+            self._on_error(name, error, None)
 
     def _deliver(self, name: str, events: Events) -> None:
-        """Call a handler, if the strategy has it and was not stopped."""
+        """Call a handler for each event, likewise."""
         handler = self._handlers.get(name)
         if handler is None:
             return
         for event in events:
             try:
-                handler(*event)
+                handler(event)
             except (Exception, SystemExit) as error:  # noqa: BLE001  what a strategy raises is its own affair
-                self._on_error(name, error, event[0] if name == "on_bar" else None)
+                self._on_error(name, error, event if name == "on_bar" else None)
                 if self._stopped:
                     return
 

@@ -89,6 +89,10 @@ class BarColumns:
     def __len__(self) -> int:
         return int(self.ints.shape[1])
 
+    def between(self, start: int, stop: int) -> "BarColumns":
+        """View the bars `start <= k < stop`."""
+        return BarColumns(self.ints[:, start:stop], self.floats[:, start:stop])
+
     def read_only(self) -> "BarColumns":
         """View the same bars without the right to write; so are all views of that view."""
         ints, floats = self.ints.view(), self.floats.view()

@@ -72,9 +72,7 @@ class WindowGatherer:
         self._closes = expected_closes(session, self._interval)
         self._held = []
 
-    def gather(
-        self, times: Ints, bars: BarColumns, bounds: list[int]
-    ) -> Iterator[tuple[tuple[BarWindow], ...]]:
+    def gather(self, times: Ints, bars: BarColumns, bounds: list[int]) -> Iterator[tuple[BarWindow, ...]]:
         """Give for each of these steps the stretch that ends with it, if one does.
 
         Args:
@@ -91,14 +89,14 @@ class WindowGatherer:
 
     def _stretches(
         self, times: Ints, bars: BarColumns, bounds: list[int], ends: set[int], held: list[BarColumns]
-    ) -> Iterator[tuple[tuple[BarWindow], ...]]:
+    ) -> Iterator[tuple[BarWindow, ...]]:
         start = 0
         for step, now in enumerate(times.tolist()):
             if step not in ends:
                 yield ()
                 continue
             stop = bounds[step + 1]
-            yield ((BarWindow(now, self._layout, _by_stream([*held, _slice(bars, start, stop)])),),)
+            yield (BarWindow(now, self._layout, _by_stream([*held, _slice(bars, start, stop)])),)
             held, start = [], stop
 
 

@@ -1,6 +1,7 @@
 """The indicators that can be asked for: their names, their parameters, how they are built."""
 
 import importlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
@@ -197,7 +198,8 @@ class IndicatorTrack:
 
     def value(self, now: int) -> Value | None:
         """Give the value after the last bar that has closed by `now`."""
-        return self._values[-1 - self._stream.ahead(now)]
+        closes = self._stream.closes
+        return self._values[bisect_right(closes, now) - len(closes) - 1]
 
     @property
     def window_values(self) -> Values:

@@ -3,7 +3,8 @@
 A window carries steps that the clock has not reached. Its bars wait outside of what a strategy can reach,
 and are copied into the stream's own arrays when they are asked for, and then only up to the clock. So no
 view, nor the array beneath a view, holds a later bar. The arrays grow and are never rewritten: a view that
-was handed out stays what it was. What the window has left over is copied in bulk when the window is over.
+was handed out stays what it was. What the window has left over is kept aside when the window is over, and
+copied in bulk before anything is asked for next: a stream that nobody looks at costs next to nothing.
 """
 
 from bisect import bisect_right
@@ -46,10 +47,12 @@ class StreamBars:
         self._stream = stream
         self._hold(_NONE)
         self._waiting = _NONE
-        self._closes: list[int] = []
-        """The close stamps of `_waiting`."""
+        self.closes: list[int] = []
+        """The close stamps of the window at hand, those that the clock has not reached too."""
         self._taken = 0
         """How many of `_waiting` are known."""
+        self._passed: list[BarColumns] = []
+        """Bars that the clock has passed and nobody has asked for yet."""
         self._past: deque[BarColumns] = deque(maxlen=stream.history_sessions)
         self._history: BarSeries | None = None
         self.listeners: list[BarListener] = []
@@ -59,47 +62,47 @@ class StreamBars:
 
     def offer(self, window: BarColumns) -> None:
         """Lay the stream's bars of a window ready."""
-        self._waiting, self._closes, self._taken = window, window.close_ts.tolist(), 0
+        self._waiting, self.closes, self._taken = window, window.close_ts.tolist(), 0
         for listener in self.listeners:
             listener.update(window)
 
-    def ahead(self, now: int) -> int:
-        """Count the window's bars that close after `now`."""
-        return len(self._closes) - bisect_right(self._closes, now)
-
     def advance(self, now: int) -> None:
         """Learn what waits and has closed by `now`."""
-        end = bisect_right(self._closes, now, self._taken)
+        self._settle()
+        end = bisect_right(self.closes, now, self._taken)
         if end > self._taken:
-            self._take(end)
+            self._take(self._waiting.between(self._taken, end))
+            self._taken = end
 
     def flush(self) -> None:
-        """Learn all that waits; the clock has passed it."""
-        if len(self._closes) > self._taken:
-            self._take(len(self._closes))
-        self._waiting, self._closes, self._taken = _NONE, [], 0
+        """Keep what still waits for whoever asks; the clock has passed it."""
+        if len(self.closes) > self._taken:
+            self._passed.append(self._waiting.between(self._taken, len(self.closes)))
+        self._waiting, self.closes, self._taken = _NONE, [], 0
 
     @property
     def last_close_ts(self) -> int | None:
-        """The newest bar's close stamp; None before the session's first."""
+        """The close stamp of the newest bar that is known; None before the session's first."""
         return int(self._known.close_ts[self.count - 1]) if self.count else None
 
     def newest(self) -> TradeBar | None:
         """Give the newest bar that is known, be it of a session before; None before the stream's first."""
-        if not self.count:
+        bars = self._passed[-1] if self._passed else self._known.between(0, self.count)
+        if not len(bars):
             return self._last_of_before
-        floats = self._known.floats[:, self.count - 1].tolist()
-        return TradeBar(int(self._known.close_ts[self.count - 1]), *floats)
+        return TradeBar(int(bars.close_ts[-1]), *bars.floats[:, -1].tolist())
 
     def start_session(self) -> None:
         """Let the session's bars join the history; its oldest session drops out. Tell the listeners."""
         self._last_of_before = self.newest()
         if self._stream.history_sessions:
+            self._settle()
             known = self._known
             past = BarColumns(known.ints[:, : self.count].copy(), known.floats[:, : self.count].copy())
             self._past.append(past)
             self._history = None
         self._hold(_NONE)
+        self._passed = []
         self.count = 0
         for listener in self.listeners:
             listener.start_session()
@@ -122,12 +125,16 @@ class StreamBars:
     def _view(self, ints: Ints, floats: Floats) -> BarSeries:
         return BarSeries(self._stream.symbol, self._stream.interval, ints, floats)
 
-    def _take(self, end: int) -> None:
-        start, stop = self.count, self.count + end - self._taken
+    def _settle(self) -> None:
+        for bars in self._passed:
+            self._take(bars)
+        self._passed.clear()
+
+    def _take(self, bars: BarColumns) -> None:
+        start, stop = self.count, self.count + len(bars)
         self._make_room(stop)
-        self._known.ints[:, start:stop] = self._waiting.ints[:, self._taken : end]
-        self._known.floats[:, start:stop] = self._waiting.floats[:, self._taken : end]
-        self._taken = end
+        self._known.ints[:, start:stop] = bars.ints
+        self._known.floats[:, start:stop] = bars.floats
         self.count = stop
 
     def _make_room(self, size: int) -> None:

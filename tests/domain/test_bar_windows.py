@@ -50,7 +50,7 @@ def stretches(bars: Bars, cuts: set[int]) -> list[BarWindow]:
         part = bars[(bars["close_ts"] >= times[0]) & (bars["close_ts"] <= times[-1])]
         bounds = [0, *np.searchsorted(part["close_ts"], times, side="right").tolist()]
         for step in gatherer.gather(times, BarColumns.of_block(part), bounds):
-            found += [window for (window,) in step]
+            found += step
     return found
 
 
