@@ -15,8 +15,8 @@ from protocol.messages import Leave, Message, SealedWindow, SessionReport, Signa
 class Limits(NamedTuple):
     """How much is kept in memory. Nothing here changes what the tables hold."""
 
-    shelved_bars: int = 150_000
-    """Bars before files of them are written: 10 MB."""
+    shelved_bars: int = 500_000
+    """Bars before files of them are written: 34 MB."""
     shelf_bars: int = 30_000
     """Bars of one stream before a file of them is written: 2 MB, and three times that on the way to it."""
     loose_bars: int = 50_000
