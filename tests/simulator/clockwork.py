@@ -99,6 +99,11 @@ class Link:
         self.frames.append(frame)
         self.clock.at(self._last_ns, partial(self._deliver, idle=idle), idle=idle)
 
+    @property
+    def idle_at_ns(self) -> int:
+        """When all that was sent has arrived."""
+        return self._last_ns if self.frames else self.clock.now_ns
+
     def cut(self, kept: int, late_ns: int) -> None:
         """Take no more; the first frames under way still arrive, not before some instant."""
         self.is_cut, self.late_ns = True, late_ns

@@ -1,6 +1,7 @@
 """The supervisor of one life of a run: the real decisions, carried out on simulated processes."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from actors.domain.exit_codes import ExitCode
@@ -109,10 +110,16 @@ class Overseer:
         self._tell(Tell(COORDINATOR, message))
 
     def on_exit(self, process: Process, code: int) -> None:
-        """Learn, a little later, that a process has ended; who is attached notices the coordinator's."""
+        """Learn, a little later, that a process has ended; who is attached notices the coordinator's.
+
+        What one that was not killed has sent before it ended is read first.
+        """
         if process.name == COORDINATOR:
             self._on_coordinator_gone()
-        self.clock.within(REAP_NS, lambda: self.apply(events.Exited(process.name, code)))
+        words = process.out["command"]
+        read_ns = self.clock.now_ns if words.is_cut else words.idle_at_ns
+        exited = partial(self.apply, events.Exited(process.name, code))
+        self.clock.at(read_ns, partial(self.clock.within, REAP_NS, exited))
 
     def vanish(self) -> None:
         """Die with all processes."""
