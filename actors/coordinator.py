@@ -3,7 +3,8 @@
 1. Time comes in by `on_time`, called before every message and at every wake-up; there is no other clock.
 2. Windows are numbered from 0 over the whole run, history first. How they are cut changes no result.
 3. After every input it advances as far as it can: seals, lands, completes phases, cuts, ends.
-4. A stop is obeyed between windows: nothing new is cut, what is in flight lands, then the run ends.
+4. A stop is obeyed between windows: nothing new is cut, what is in flight lands, then the run ends. Where
+   some of that is of the next session already, this session ends and that one begins.
 5. A member that the supervisor has given up is dropped: it is neither waited for nor heard any more.
 6. How it is steered is said at once; what may be cut while it is paused or steps, `Steering` decides.
 7. The loader is at most `prefetch_sessions` sessions ahead of the one that is streaming.
@@ -79,7 +80,7 @@ class Coordinator:
         self._recalled: Recollection | None = None
         """What is known of an earlier life."""
         self._begun = False
-        self._interrupted = False
+        self._stopped = self._interrupted = False
         self._handlers: dict[type[Message], Callable[[Any], Iterator[Effect]]] = {
             SessionBars: self._on_bars,
             LoadReport: self._on_report,
@@ -176,6 +177,17 @@ class Coordinator:
         yield Log("WARNING", f"Taking over a run: {words}")
         yield from self._supply.ask_again()
 
+    @property
+    def _is_at_its_end(self) -> bool:
+        """Whether nothing is cut any more."""
+        return self._stopped or self._phases.is_over
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether the run ends once the last window has landed."""
+        is_stopped = self._stopped and not self._barrier.is_ahead(self._phases.published)
+        return is_stopped or self._phases.is_over
+
     def _on_bars(self, message: SessionBars) -> Iterator[Effect]:
         self._supply.on_bars(message)
         yield from ()
@@ -211,15 +223,15 @@ class Coordinator:
         self._account.check(message, raw=self._membership.handles_raw(actor))
 
     def _on_stop(self, message: Stop) -> Iterator[Effect]:
-        self._interrupted = self._interrupted or not self._phases.is_over
-        self._phases.is_over = True
+        self._interrupted = self._interrupted or not self._is_over
+        self._stopped = True
         yield Log("WARNING", f"Stopping after the windows in flight: {message.reason}")
 
     def _on_drop(self, message: Drop) -> Iterator[Effect]:
         yield from self._membership.drop(message, self._phases.clock_ts)
 
     def _on_steer(self, message: Steer) -> Iterator[Effect]:
-        answer = self._steering.on_steer(message, self._now_ns, over=self._phases.is_over)
+        answer = self._steering.on_steer(message, self._now_ns, over=self._is_at_its_end)
         what = "Steered" if answer.accepted else "Not steered"
         yield Log("INFO", f"{what}: {answer.text}", self._phases.clock_ts)
         yield Send(topics.command(self.name), answer)
@@ -234,21 +246,24 @@ class Coordinator:
 
     def _advance(self) -> Iterator[Effect]:
         self._feed.take_up(self._now_ns)
-        yield from self._seal()
-        yield from self._land()
-        yield from self._cut()
-        while not self._phases.is_over and self._phases.is_complete(self._barrier.in_flight):
+        yield from self._move()
+        has_news = False
+        while not self._is_over and self._phases.is_complete(self._barrier):
             yield from self._phases.complete(self._now_ns, self._cutter.lag_ns)
-            if not self._phases.is_over:
-                yield from self._progress()
-            yield from self._cut()
-        if self._steering.has_news(self._barrier.in_flight):
+            yield from self._move()
+            has_news = True
+        if self._steering.has_news(self._barrier.in_flight) or has_news:
             yield from self._progress()
         yield from self._end()
 
+    def _move(self) -> Iterator[Effect]:
+        yield from self._seal()
+        yield from self._land()
+        yield from self._cut()
+
     def _cut(self) -> Iterator[Effect]:
-        while self._barrier.has_credit and not self._phases.is_over:
-            if self._cutter.is_empty and not self._take_history():
+        while self._barrier.has_credit and not self._is_at_its_end:
+            if self._cutter.is_empty and not self._take_next():
                 return
             window = self._steering.cut(self.windows, self._now_ns)
             if window is None:
@@ -258,12 +273,16 @@ class Coordinator:
             yield Send(topics.RAW, window)
             self._account.add_raw(window)  # after it is out: others work on it meanwhile
 
-    def _take_history(self) -> bool:
-        """Cut history next, if this is the time and it is there."""
-        return self._phases.phase is Phase.HISTORICAL_MANAGEMENT and self._feed.take_history(self._now_ns)
+    def _take_next(self) -> bool:
+        """Cut the next session of history, or the one after that which streams, if it is there."""
+        phases = self._phases
+        if phases.phase is Phase.HISTORICAL_MANAGEMENT:
+            return self._feed.take_history(self._now_ns)
+        may_go_ahead = phases.phase is Phase.STREAMING and not self._steering.is_paused
+        return may_go_ahead and self._feed.take_ahead(phases.session.index + 1, self._now_ns)
 
     def _seal(self) -> Iterator[Effect]:
-        for flight in self._barrier.take_sealable():
+        for flight in self._barrier.take_sealable(self._phases.published):
             sealed = seal(flight)
             yield self._publication.publish(topics.SEALED, sealed)
             self._account.add_sealed(sealed)  # after it is out: the engines work on it meanwhile
@@ -279,7 +298,7 @@ class Coordinator:
 
     def _end(self) -> Iterator[Effect]:
         """Once the last window has landed, see everyone out."""
-        if not self._phases.is_over or self._barrier.in_flight:
+        if not self._is_over or self._barrier.in_flight:
             return
         while (step := self._membership.ending.advance()) is not None:
             yield from self._ending_steps[step]()

@@ -33,6 +33,7 @@ _DECODERS: Final[dict[str, msgspec.msgpack.Decoder[Any]]] = {
     topics.SEALED: msgspec.msgpack.Decoder(messages.SealedWindow),
     topics.SIGNAL: msgspec.msgpack.Decoder(messages.Signals),
     topics.CONTROL: msgspec.msgpack.Decoder(messages.STREAM),
+    topics.PHASE: msgspec.msgpack.Decoder(messages.PhaseEvent),
 }
 
 

@@ -210,7 +210,7 @@ class Signals(Message, frozen=True):
 
 
 class PhaseEvent(Message, frozen=True):
-    """A phase begins or is complete. Topic `control`."""
+    """A phase begins or is complete. Topic `phase`."""
 
     session: SessionIndex
     phase: PhaseNumber

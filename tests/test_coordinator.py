@@ -25,6 +25,7 @@ from actors.processor import Processor
 from actors.quality import QualityManager
 from protocol import topics
 from protocol.blocks import BAR_DTYPE, BarBlock, as_times, bar_block
+from protocol.lifecycle import Phase
 from protocol.messages import (
     Ack,
     Derived,
@@ -297,6 +298,31 @@ def test_history_is_not_paced() -> None:
     assert desk.wake_ns == MINUTE
 
 
+def test_the_next_session_is_cut_while_strategies_are_busy_and_published_once_it_streams() -> None:
+    desk = Desk(plan_of(Flow(), history=0, sessions=3), hold=[Ack]).begin()
+    assert [window.session for window in desk.sent(RawWindow)] == [0, 1]
+    assert [window.session for window in desk.sent(SealedWindow)] == [0]
+    desk.release()
+    published = [message for message in desk.sent(Message) if isinstance(message, SealedWindow | PhaseEvent)]
+    before = [published[place - 1] for place, it in enumerate(published) if isinstance(it, SealedWindow)]
+    started = [(it.session, it.phase, it.state) for it in before if isinstance(it, PhaseEvent)]
+    assert started == [(session, Phase.STREAMING, "started") for session in range(3)]
+
+
+@pytest.mark.parametrize("flow", [Flow(credit=1), Flow(speed=1e12), Flow(window_steps=1, credit=1)])
+def test_no_session_is_cut_before_it_begins_where_there_is_no_credit_or_a_pace(flow: Flow) -> None:
+    desk = Desk(plan_of(flow, history=0), hold=[Ack]).begin()
+    while not desk.is_done:
+        cut = {window.session for window in desk.sent(RawWindow)}
+        begun = {event.session for event in desk.sent(PhaseEvent) if event.phase == Phase.STREAMING}
+        assert cut <= begun
+        if desk.held:
+            desk.say(desk.held.popleft())
+        else:
+            desk.at(desk.wake_ns or 0)
+            desk.wake()
+
+
 @given(st.integers(0, 60))
 def test_a_stop_lets_what_is_in_flight_land_and_cuts_nothing_more(held: int) -> None:
     desk = Desk(plan_of(Flow(window_steps=1, credit=4), history=0), hold=[Ack]).begin()
@@ -451,7 +477,7 @@ def test_progress_names_whom_it_waits_for_and_is_told_a_few_times_a_second_at_mo
     assert len(desk.sent(Progress)) == before
     desk.at(2 * PROGRESS_NS)
     progress = desk.sent(Progress)[-1]
-    assert (progress.phase, progress.waiting_for, progress.windows_in_flight) == (5, (MEMBER,), 1)
+    assert (progress.phase, progress.waiting_for, progress.windows_in_flight) == (5, (MEMBER,), 2)
     assert progress.sim_ts == OPEN
     desk.release()
     assert desk.sent(Progress)[-1].bars == 2 * (LENGTH - 1)
@@ -477,5 +503,6 @@ def test_it_publishes_on_the_topics_of_the_contract() -> None:
         (topics.to("loader"), LoadSessions),
         (topics.command("coordinator"), Progress),
         (topics.command("coordinator"), Finished),
-        *((topics.CONTROL, kind) for kind in (PhaseEvent, SessionReport, RunEnd, StreamClosed)),
+        (topics.PHASE, PhaseEvent),
+        *((topics.CONTROL, kind) for kind in (SessionReport, RunEnd, StreamClosed)),
     }

@@ -1,7 +1,8 @@
 """The barrier: at most `credit` windows are between being cut and being handled by every member.
 
 1. A window is launched only while there is credit.
-2. It is sealed once the processor and the quality manager have both answered, in the order of launch.
+2. It is sealed once the processor and the quality manager have both answered, in the order of launch; those
+   of a session that has not begun wait for it.
 3. It has landed once every member has acknowledged it, in the order of launch; that returns its credit.
 4. A member that is dropped owes nothing any more, not even for windows under way.
 5. An actor whose process was replaced owes what its predecessor did: a member its acknowledgements, the
@@ -58,6 +59,14 @@ class Barrier:
     def in_flight(self) -> int:
         """How many windows are under way."""
         return len(self._flights)
+
+    def has_landed(self, session: int) -> bool:
+        """Whether no window of a session, or of one before it, is under way."""
+        return not self._flights or self._flights[0].window.session > session
+
+    def is_ahead(self, session: int) -> bool:
+        """Whether a window of a later session is under way."""
+        return bool(self._flights) and self._flights[-1].window.session > session
 
     @property
     def has_credit(self) -> bool:
@@ -129,12 +138,12 @@ class Barrier:
         for flight in self._flights:
             flight.owed_by.discard(actor)
 
-    def take_sealable(self) -> Iterator[Flight]:
-        """Yield, in order, the windows that are complete now; each is yielded once."""
+    def take_sealable(self, session: int) -> Iterator[Flight]:
+        """Yield, in order, the windows up to a session's that are complete now; each is yielded once."""
         for flight in self._flights:
             if flight.sealed:
                 continue
-            if flight.derived is None or flight.quality is None:
+            if flight.derived is None or flight.quality is None or flight.window.session > session:
                 return
             flight.sealed = True
             yield flight

@@ -1,4 +1,7 @@
-"""What the clock cuts next: history as it comes, then the session that streams.
+"""What the clock cuts next: history as it comes, the session that streams, and the one after it.
+
+Where nothing is paced, the next session is cut as soon as nothing is left of this one, so that the processor
+and the quality manager need not wait for the strategies. It is published once it has begun.
 
 A session that an earlier life was streaming is loaded again and goes on behind the last step that was sealed.
 """
@@ -21,6 +24,8 @@ class Feed:
         self._supply = supply
         self._cutter = cutter
         self._step_lines = step_lines
+        self._tape: Tape | None = None
+        """The session that was taken before it begins."""
         self._recalled: Recollection | None = None
         """What is known of an earlier life, until the session that it ended in goes on."""
 
@@ -37,7 +42,7 @@ class Feed:
     @property
     def is_empty(self) -> bool:
         """Whether nothing is left to cut of what was begun, here or in an earlier life."""
-        return self._cutter.is_empty and not self._awaits_session
+        return (self._cutter.is_empty or self._tape is not None) and not self._awaits_session
 
     @property
     def _awaits_session(self) -> bool:
@@ -58,9 +63,22 @@ class Feed:
             self._load(tape, now_ns)
         return tape is not None
 
+    def take_ahead(self, session: int, now_ns: int) -> bool:
+        """Cut a session that has not begun yet, if it is there and no step of the run has a deadline."""
+        if self._awaits_session or not self._cutter.may_go_ahead or not self._supply.has(session):
+            return False
+        self._tape = self._supply.take(session)
+        self._cutter.load(self._tape, now_ns)
+        return True
+
     def stream(self, session: int, now_ns: int) -> None:
-        """Cut a session of the run next."""
-        self._load(self._supply.take(session), now_ns)
+        """Cut a session of the run next, or go on where it was cut before it began."""
+        tape, self._tape = self._tape, None
+        if tape is None:
+            self._load(self._supply.take(session), now_ns)
+        else:
+            self._step_lines.start_session(tape)
+            self._cutter.restart_pace(now_ns)
 
     def _load(self, tape: Tape, now_ns: int) -> None:
         self._step_lines.start_session(tape)

@@ -120,7 +120,7 @@ def _kept(envelope: Envelope, *, whole: int, kept: int, end: int) -> int:
     """Give the end of what is kept, one record on."""
     if _is_entry(envelope):
         return end
-    is_open = whole == kept and envelope.topic != topics.CONTROL
+    is_open = whole == kept and envelope.topic not in (topics.CONTROL, topics.PHASE)
     return end if is_open else kept
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 
 from actors.domain.account import Account, SessionCount
+from actors.domain.barrier import Barrier
 from actors.domain.feed import Feed
 from actors.domain.phase_lines import PhaseLines
 from actors.domain.publication import Publication
@@ -82,15 +83,20 @@ class PhaseMachine:
         """Count time from here; so much of it has passed in an earlier life."""
         self._began_ns, self._phase_began_ns = now_ns - elapsed_ns, now_ns
 
-    def is_complete(self, in_flight: int) -> bool:
-        """Whether the phase has nothing left to wait for, with so many windows in flight."""
-        is_idle = self._feed.is_empty and not in_flight
+    @property
+    def published(self) -> int:
+        """The last session whose windows may be sealed."""
+        return self.session.index - (self.phase is not Phase.STREAMING)
+
+    def is_complete(self, barrier: Barrier) -> bool:
+        """Whether the phase has nothing left to wait for, with those windows in flight."""
+        is_idle = self._feed.is_empty and barrier.has_landed(self.published)
         if self.phase is Phase.HISTORICAL_MANAGEMENT:
             return is_idle and self._supply.history_is_taken
         if self.phase is Phase.QUEUE_LOADING:
             return self._supply.is_ready_for(self.session.index)
         if self.phase is Phase.SESSION_ACTIVATION:
-            return self._supply.has(self.session.index)
+            return self._supply.has_had(self.session.index)
         if self.phase is Phase.STREAMING:
             return is_idle
         return True
@@ -171,4 +177,4 @@ class PhaseMachine:
     def _event(self, phase: Phase, state: Literal["started", "complete"]) -> Send:
         elapsed_ns = self._now_ns - self._began_ns
         event = PhaseEvent(self.session.index, phase.value, state, elapsed_ns)
-        return self._publication.publish(topics.CONTROL, event)
+        return self._publication.publish(topics.PHASE, event)

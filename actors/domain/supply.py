@@ -25,6 +25,8 @@ class Supply:
         self._history_next = -len(plan.history)
         self._asked = self._arrived = self._history_next - 1
         """The last session that was asked for, and the last that is complete."""
+        self._taken = self._history_next - 1
+        """The last session that the clock has."""
         self._kept = max((stream.sessions_read for stream in plan.served), default=0)
         self.delivered: dict[int, Mapping[int, int]] = {}
         """Bars per session and stream, of the sessions that a line of the log can still speak of."""
@@ -42,7 +44,7 @@ class Supply:
     def restore(self, first: int, asked: int, delivered: Mapping[int, Mapping[int, int]]) -> None:
         """Need the sessions from `first` on; those up to `asked` were asked for in an earlier life."""
         self._history_next = min(first, 0)
-        self._arrived, self._asked = first - 1, asked
+        self._arrived, self._asked, self._taken = first - 1, asked, first - 1
         self.delivered = {
             session: counts for session, counts in delivered.items() if session >= first - 1 - self._kept
         }
@@ -68,6 +70,10 @@ class Supply:
         """Whether a session is complete and was not taken."""
         return self._queue.has(session, session)
 
+    def has_had(self, session: int) -> bool:
+        """Whether a session is complete."""
+        return session <= self._taken or self.has(session)
+
     def queued(self, session: int) -> range:
         """Give the sessions that are loaded before `session` starts."""
         last = min(session + self._plan.flow.prefetch_sessions, len(self._plan.sessions))
@@ -75,8 +81,7 @@ class Supply:
 
     def is_ready_for(self, session: int) -> bool:
         """Whether all that is loaded before `session` starts is there."""
-        queued = self.queued(session)
-        return self._queue.has(queued[0], queued[-1])
+        return self._queue.has(max(session, self._taken + 1), self.queued(session)[-1])
 
     @property
     def history_is_taken(self) -> bool:
@@ -89,10 +94,11 @@ class Supply:
         if index == 0 or not self._queue.has(index, index):
             return None
         self._history_next += 1
-        return self._queue.take(index)
+        return self.take(index)
 
     def take(self, session: int) -> Tape:
-        """Take a session of the run."""
+        """Take a session."""
+        self._taken = session
         return self._queue.take(session)
 
     def forget(self, session: int) -> None:

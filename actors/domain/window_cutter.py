@@ -38,6 +38,11 @@ class WindowCutter:
         """Whether everything is cut."""
         return self._next == len(self._tape.steps)
 
+    @property
+    def may_go_ahead(self) -> bool:
+        """Whether the next session may be loaded before it begins: lateness is counted session by session."""
+        return self.is_empty and not self._pace.is_paced and not self.lag_ns
+
     def load(self, tape: Tape, now_ns: int, start: int = 0) -> None:
         """Take the next session from step `start` on, which is due now. History is never paced."""
         self._tape, self._next, self.lag_ns = tape, start, 0

@@ -11,8 +11,10 @@ from protocol.blocks import NO_BARS, NO_QUALITY, TimeBlock
 from protocol.messages import Derived, Quality, RawWindow
 
 
-def window(seq: int) -> RawWindow:
-    return RawWindow(seq, 0, first=False, last=False, steps=TimeBlock(0, b""), block=NO_BARS, defects=())
+def window(seq: int, session: int = 0) -> RawWindow:
+    return RawWindow(
+        seq, session, first=False, last=False, steps=TimeBlock(0, b""), block=NO_BARS, defects=()
+    )
 
 
 def derived(seq: int) -> Derived:
@@ -35,8 +37,8 @@ def answer(barrier: Barrier, seq: int) -> None:
     barrier.on_quality(quality(seq))
 
 
-def sealed(barrier: Barrier) -> list[int]:
-    return [flight.window.seq for flight in barrier.take_sealable()]
+def sealed(barrier: Barrier, session: int = 0) -> list[int]:
+    return [flight.window.seq for flight in barrier.take_sealable(session)]
 
 
 def landed(barrier: Barrier) -> list[int]:
@@ -159,7 +161,7 @@ def test_only_who_is_a_member_can_be_dropped(actor: str) -> None:
 
 
 class Turns(RuleBasedStateMachine):
-    """Everybody answers at his own speed; the barrier must agree with plain counters."""
+    """Everybody answers at his own speed, sessions begin at theirs; the barrier must agree with counters."""
 
     members = ("a", "b", "c")
 
@@ -168,14 +170,24 @@ class Turns(RuleBasedStateMachine):
         self.credit = credit
         self.left = set(self.members)
         self.barrier = Barrier(self.members, credit)
-        self.cut = self.sealed = self.landed = 0
+        self.session = self.sealed = self.landed = 0
+        self.sessions: list[int] = []
         self.answered: Counter[str] = Counter()
 
     @precondition(lambda self: self.barrier.has_credit)
+    @rule(further=st.booleans())
+    def launch(self, *, further: bool) -> None:
+        session = max(self.session, *self.sessions[-1:]) + further if self.sessions else self.session
+        self.barrier.launch(window(self.cut, session))
+        self.sessions.append(session)
+
     @rule()
-    def launch(self) -> None:
-        self.barrier.launch(window(self.cut))
-        self.cut += 1
+    def begin_session(self) -> None:
+        self.session += 1
+
+    @property
+    def cut(self) -> int:
+        return len(self.sessions)
 
     @precondition(lambda self: self.answered["processor"] < self.cut)
     @rule()
@@ -205,8 +217,10 @@ class Turns(RuleBasedStateMachine):
     @rule()
     def seal(self) -> None:
         complete = min(self.answered["processor"], self.answered["quality"])
-        assert sealed(self.barrier) == list(range(self.sealed, complete))
-        self.sealed = complete
+        begun = sum(session <= self.session for session in self.sessions)
+        sealable = max(self.sealed, min(complete, begun))
+        assert sealed(self.barrier, self.session) == list(range(self.sealed, sealable))
+        self.sealed = sealable
 
     @rule()
     def land(self) -> None:
@@ -219,6 +233,13 @@ class Turns(RuleBasedStateMachine):
         assert self.barrier.in_flight == self.cut - self.landed <= self.credit
         assert self.barrier.has_credit == (self.cut - self.landed < self.credit)
         assert bool(self.barrier.waiting_for()) <= bool(self.barrier.in_flight)
+
+    @invariant()
+    def it_knows_whose_windows_are_under_way(self) -> None:
+        under_way = self.sessions[self.landed :]
+        for session in (self.session, self.session + 1):
+            assert self.barrier.has_landed(session) == all(other > session for other in under_way)
+            assert self.barrier.is_ahead(session) == any(other > session for other in under_way)
 
 
 TestTurns = Turns.TestCase

@@ -91,8 +91,8 @@ MUTANTS: Final = (
     Mutant(
         "signals are published and not kept",
         "protocol/topics.py",
-        "JOURNALED: Final = frozenset({SEALED, SIGNAL, CONTROL})",
-        "JOURNALED: Final = frozenset({SEALED, CONTROL})",
+        "JOURNALED: Final = frozenset({SEALED, SIGNAL, PHASE, CONTROL})",
+        "JOURNALED: Final = frozenset({SEALED, PHASE, CONTROL})",
     ),
     Mutant(
         "records of the journal off by one",
@@ -172,7 +172,7 @@ MUTANTS: Final = (
         "activation does not wait for the session that is loaded again",
         "actors/domain/phase_machine.py",
         "        if self.phase is Phase.SESSION_ACTIVATION:\n"
-        "            return self._supply.has(self.session.index)\n",
+        "            return self._supply.has_had(self.session.index)\n",
         "",
     ),
     Mutant(
