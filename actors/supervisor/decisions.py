@@ -48,6 +48,7 @@ from actors.supervisor.events import (
 from actors.supervisor.restarts import JOIN_S, may_restart, replace_process, start_due, used_up
 from actors.supervisor.run_state import (
     ANALYSIS,
+    AWAKE,
     COORDINATOR,
     NO_RESTARTS,
     OPEN,
@@ -111,11 +112,11 @@ def _on_greeted(state: State, event: Greeted) -> Decision:
     coordinator = state.actors[COORDINATOR]
     if state.stage is Stage.STOPPING and event.actor not in state.gone:
         return state, [Tell(event.actor, _STOP)]
-    if coordinator.state not in (ActorState.GREETED, ActorState.RUNNING) or state.stage not in OPEN:
+    if coordinator.state not in AWAKE or state.stage not in OPEN:
         return state, []
-    greeted = (name for name, actor in state.actors.items() if actor.state is ActorState.GREETED)
     if event.actor != COORDINATOR:
         return state, [Tell(event.actor, Connect(coordinator.epoch))]
+    greeted = (name for name, actor in state.actors.items() if actor.state is ActorState.GREETED)
     actions = [Tell(name, Connect(coordinator.epoch)) for name in greeted if name != COORDINATOR]
     state, more = guests.connect_all(state)
     return state, [*actions, *more]

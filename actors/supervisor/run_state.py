@@ -110,6 +110,8 @@ class State:
 
 OPEN: Final = (Stage.STARTING, Stage.RUNNING, Stage.DRAINING)
 """The stages in which the run has still to come to its end."""
+AWAKE: Final = (ActorState.GREETED, ActorState.RUNNING)
+"""The states of an actor whose process hears what it is told, and of which heartbeats come."""
 Decision = tuple[State, list[Action]]
 
 
