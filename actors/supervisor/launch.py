@@ -35,7 +35,7 @@ from actors.supervisor.open_files import require_open_files
 from actors.supervisor.pipeline import Pipeline
 from actors.supervisor.planner import make_plan, portable
 from actors.supervisor.post_mortem import examine
-from actors.supervisor.remote_access import require_remote
+from actors.supervisor.remote_access import require_remote, without_remote
 from actors.supervisor.resume import FIRST_LIFE, Life, take_up
 from actors.supervisor.run_folder import RunFolder, RunFolderError, environment, remove_stale_sockets
 from actors.supervisor.salvage import salvage_tables
@@ -75,13 +75,7 @@ def launch(config_path: Path, overrides: Overrides, options: LaunchOptions) -> E
     _check_steerable(options)
     with redirect_stdout(sys.stderr) if options.as_json else nullcontext():
         config = load_config(config_path, overrides)
-        plan = make_plan(config, Catalog(config.catalog_path), Calendars(), config_path)
-        flow = msgspec.structs.replace(plan.flow, paused=options.paused)
-        plan = msgspec.structs.replace(plan, flow=flow)
-        require_open_files(len(actor_roles(plan)))
-        if options.inline:
-            plan = _without_remote(plan)
-        require_remote(plan)
+        plan = _fit(make_plan(config, Catalog(config.catalog_path), Calendars(), config_path), options)
         with Interrupts() as interrupts:
             folder = _make_folder(options, config)
             try:
@@ -103,9 +97,8 @@ def resume(run: Path, configuration: Path | None, options: LaunchOptions) -> Exi
     _check_steerable(options)
     with redirect_stdout(sys.stderr) if options.as_json else nullcontext(), Interrupts() as interrupts:
         remove_stale_sockets()
-        resumed = take_up(run, configuration, paused=options.paused)
+        resumed = take_up(run, configuration, partial(_fit, options=options))
         try:
-            require_open_files(len(actor_roles(resumed.plan)))
             if not options.inline:
                 _check_sockets(resumed.folder)
             launched = _Launch(resumed.plan, resumed.folder, options, began_ns, resumed.life)
@@ -122,19 +115,26 @@ def _check_steerable(options: LaunchOptions) -> None:
         raise ConfigError(None, (Problem("--paused", problem),))
 
 
+def _fit(plan: SessionPlan, options: LaunchOptions) -> SessionPlan:
+    """Make a plan what is to run here and now.
+
+    Raises ConfigError where it cannot run here.
+    """
+    flow = msgspec.structs.replace(plan.flow, paused=options.paused)
+    plan = msgspec.structs.replace(plan, flow=flow)
+    require_open_files(len(actor_roles(plan)))
+    if options.inline:
+        plan = without_remote(plan)
+    require_remote(plan)
+    return plan
+
+
 def _check_sockets(folder: RunFolder) -> None:
     try:
         Endpoints(folder.places.sockets).check()
-    except SocketPathTooLong as error:
+        require_private_folder(folder.places.sockets)
+    except (SocketPathTooLong, NotPrivate) as error:
         raise ConfigError(None, (Problem("TMPDIR", str(error)),)) from error
-
-
-def _without_remote(plan: SessionPlan) -> SessionPlan:
-    """Leave remote observers out of a run in one process, and say so."""
-    if plan.remote is None:
-        return plan
-    warning = "remote.observe: not served: a run in one process has no sockets"
-    return msgspec.structs.replace(plan, remote=None, warnings=(*plan.warnings, warning))
 
 
 def _make_folder(options: LaunchOptions, config: SessionConfig) -> RunFolder:
@@ -145,12 +145,11 @@ def _make_folder(options: LaunchOptions, config: SessionConfig) -> RunFolder:
         raise ConfigError(None, (Problem("--runs", str(error)),)) from error
     try:
         if not options.inline:
-            Endpoints(folder.places.sockets).check()
-            require_private_folder(folder.places.sockets)
+            _check_sockets(folder)
         folder.become_latest()
-    except (SocketPathTooLong, NotPrivate) as error:
+    except ConfigError:
         folder.remove()
-        raise ConfigError(None, (Problem("TMPDIR", str(error)),)) from error
+        raise
     except RunFolderError as error:
         folder.remove()
         raise ConfigError(None, (Problem("--runs", str(error)),)) from error

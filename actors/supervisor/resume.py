@@ -9,7 +9,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from actors.supervisor import inputs
 from actors.supervisor.comparison import differences
 from actors.supervisor.inputs import Inputs
 from actors.supervisor.planner import make_plan, portable
+from actors.supervisor.remote_access import NOT_SERVED
 from actors.supervisor.run_folder import ReopenedFolder, RunFolderError, environment, write_atomically
 from protocol.errors import JournalCorrupt
 
@@ -77,10 +78,11 @@ class Resumed:
     life: Life
 
 
-def take_up(run: Path, configuration: Path | None, *, paused: bool = False) -> Resumed:
+def take_up(run: Path, configuration: Path | None, fit: Callable[[SessionPlan], SessionPlan]) -> Resumed:
     """Check a run and make it ready to go on. `configuration` names its file where that has moved.
 
-    Raises ConfigError where it goes on, is done, or is not what it was; DataError as planning does.
+    `fit` makes its plan what is to run here and now, or refuses. Raises ConfigError where the run goes on, is
+    done, or is not what it was, and what `fit` raises; DataError as planning does.
     """
     run = run.resolve()
     with ExitStack() as stack:
@@ -90,14 +92,14 @@ def take_up(run: Path, configuration: Path | None, *, paused: bool = False) -> R
         before = _read_inputs(run)
         config, plan = _planned_again(run, _found(run, before, configuration))
         _check_same(run, config, plan, before)
+        plan = fit(plan)
         life, number = _mend(run)
         try:
             folder = ReopenedFolder(run, lock, config.catalog_path, number)
         except RunFolderError as error:
             raise _refusal(run, (str(error),)) from error
         stack.pop_all()
-    flow = msgspec.structs.replace(plan.flow, paused=paused)
-    return Resumed(config, msgspec.structs.replace(plan, flow=flow), folder, life)
+    return Resumed(config, plan, folder, life)
 
 
 def is_resumable(run: Path) -> bool:
@@ -196,7 +198,8 @@ def _built(plan: SessionPlan) -> Any:  # noqa: ANN401  JSON
 
 def _settled(plan: Any) -> Any:  # noqa: ANN401  JSON
     """Leave out what the command line decides each time."""
-    return plan | {"flow": plan["flow"] | {"paused": False}}
+    told = [warning for warning in plan["warnings"] if warning != NOT_SERVED]
+    return plan | {"flow": plan["flow"] | {"paused": False}, "remote": None, "warnings": told}
 
 
 def _document(run: Path, name: str) -> Any:  # noqa: ANN401  JSON
