@@ -31,12 +31,13 @@ from actors.supervisor.inline import InlinePipeline
 from actors.supervisor.inputs import NAME as INPUTS
 from actors.supervisor.inputs import take_inputs, way_to
 from actors.supervisor.interrupts import Interrupts
+from actors.supervisor.life import FIRST_LIFE, Life
 from actors.supervisor.open_files import require_open_files
 from actors.supervisor.pipeline import Pipeline
 from actors.supervisor.planner import make_plan, portable
 from actors.supervisor.post_mortem import examine
 from actors.supervisor.remote_access import require_remote, without_remote
-from actors.supervisor.resume import FIRST_LIFE, Life, take_up
+from actors.supervisor.resume import take_up
 from actors.supervisor.run_folder import RunFolder, RunFolderError, environment, remove_stale_sockets
 from actors.supervisor.salvage import salvage_tables
 from actors.supervisor.split_findings import SuspectedSplit, suspected_splits
@@ -250,8 +251,8 @@ class _Launch:
         """Start the actors; what is given back runs them to the end, and `stack` sees to it that they end."""
         self._folder.write_plan(msgspec.json.encode(self._plan))
         if self._options.inline:
-            return InlinePipeline(self._plan, self._places, interrupts, self._watch, self._life.epoch).run
-        pipeline = Pipeline(self._plan, self._places, interrupts, log, self._watch, self._life.epoch)
+            return InlinePipeline(self._plan, self._places, interrupts, self._watch, self._life).run
+        pipeline = Pipeline(self._plan, self._places, interrupts, log, self._watch, self._life)
         stack.callback(pipeline.close)
         pipeline.start()
         for line in (
@@ -324,7 +325,7 @@ class _Launch:
         """Describe what ended the run, or the strategies that it went on without."""
         if verdict.trouble is not None:
             return examine(self._places, verdict.trouble, self._watch.sim_time, has_tables=has_tables)
-        failed = failed_strategies(self._plan, verdict.finished, verdict.lost)
+        failed = failed_strategies(self._plan, verdict.finished, verdict.lost, self._life.lost)
         return describe(self._plan, self._places, failed) if failed else None
 
     def _complete_tables(self, verdict: Verdict, log: ActorLog) -> bool:

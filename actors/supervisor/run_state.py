@@ -14,6 +14,8 @@ from protocol.lifecycle import ACTOR_TRANSITIONS, ActorEvent, ActorState
 from protocol.messages import Finished
 
 NO_RESTARTS: Final = Restarts(limit=0)
+NOBODY: Final[Mapping[str, str]] = {}
+"""No strategy's engine was lost."""
 COORDINATOR: Final = "coordinator"
 ANALYSIS: Final = "analysis"
 
@@ -136,6 +138,13 @@ def step(state: State, name: str, event: ActorEvent) -> State:
     if state.stage is Stage.KILLING and event is ActorEvent.DIED and actor.state is ActorState.STOPPING:
         return with_actor(state, name, state=ActorState.EXITED)
     return with_actor(state, name, state=ACTOR_TRANSITIONS.get((actor.state, event), actor.state))
+
+
+def without(run: State, lost: Mapping[str, str]) -> State:
+    """Begin without strategies' engines that an earlier life of the run had lost."""
+    for name in lost:
+        run = with_actor(run, name, state=ActorState.FAILED)
+    return replace(run, gone=frozenset(lost), lost=lost)
 
 
 def waiting_to_start(state: State) -> list[str]:

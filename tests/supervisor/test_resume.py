@@ -192,6 +192,18 @@ def test_a_plan_or_an_environment_that_differs_is_named_by_its_paths(torn: Path)
     assert 'environment.json: packages.numpy was 77 and would be "' in words
 
 
+def test_an_engine_that_was_given_up_before_stays_so(torn: Path) -> None:
+    status = json.loads((torn / "status.json").read_bytes())
+    lost = {"analysis-own": "analysis-own was killed by signal 9", "analysis-other": "is none of this run"}
+    (torn / "status.json").write_text(json.dumps(status | {"lost": lost}))
+    assert go_on(torn) is ExitCode.ACTOR_FAILED
+    assert summary_of(torn)["results"]["own"]["failure"] == lost["analysis-own"]
+    after = json.loads((torn / "status.json").read_bytes())
+    assert (after["actors"]["analysis-own"]["state"], list(after["lost"])) == ("failed", ["analysis-own"])
+    assert "It goes on without analysis-own, as before: " in (torn / "logs" / "supervisor.log").read_text()
+    assert "came to its end, with failures" in refusal(torn)
+
+
 @pytest.fixture
 def observed(torn: Path) -> Path:
     """Give the run as if remote observers had been served; their keys lie beside its configuration."""
