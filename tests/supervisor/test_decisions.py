@@ -32,6 +32,7 @@ from actors.supervisor.silence import ABSENT_S, BUSY_FACTOR, DUMP_S
 from protocol.lifecycle import ActorState
 from protocol.messages import Connect, Drop, Stop, Verdict
 from tests.plans import make_finished
+from tests.supervisor.decided import after
 
 ACTORS = ("coordinator", "loader", "analysis-a")
 STALL_S = 30.0
@@ -41,14 +42,6 @@ CUT_SHORT = make_finished(bars=1, interrupted=True)
 STARTED = begin({name: name.partition("-")[0] for name in ACTORS}, START_NS, STALL_S)
 GREETINGS = [Greeted(name, pid) for pid, name in enumerate(ACTORS, start=100)]
 JOINS = [Joined(name) for name in ACTORS]
-
-
-def after(state: State, events: Iterable[Event]) -> tuple[State, list[Action]]:
-    actions: list[Action] = []
-    for event in events:
-        state, more = decide(state, event)
-        actions += more
-    return state, actions
 
 
 def ticks(state: State, seconds: float, cpu_of: str | None = None, seen: Iterable[str] = ()) -> list[Event]:

@@ -29,6 +29,7 @@ from actors.supervisor.run_state import Stage, State, without
 from protocol.lifecycle import ActorState
 from protocol.messages import Connect, Drop, Stop
 from tests.plans import make_finished
+from tests.supervisor.decided import after
 
 ACTORS = ("coordinator", "loader", "processor", "analysis-a", "analysis-b")
 OTHERS = ACTORS[1:]
@@ -39,14 +40,6 @@ KILLED = -9
 
 def roles() -> Mapping[str, str]:
     return {name: name.partition("-")[0] for name in ACTORS}
-
-
-def after(state: State, events: Iterable[Event]) -> tuple[State, list[Action]]:
-    actions: list[Action] = []
-    for event in events:
-        state, more = decide(state, event)
-        actions += more
-    return state, actions
 
 
 def running(restarts: Restarts, epoch: int = 0) -> State:
