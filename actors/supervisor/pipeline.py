@@ -21,7 +21,7 @@ from actors.supervisor.interrupts import Interrupts
 from actors.supervisor.life import FIRST_LIFE, Life
 from actors.supervisor.post_mortem import stack_of
 from actors.supervisor.processes import Processes
-from actors.supervisor.run_state import COORDINATOR, Stage, is_current, without
+from actors.supervisor.run_state import COORDINATOR, Stage, alive, is_current, without
 from actors.supervisor.status import RunState, RunStatus
 from actors.supervisor.verdict import Verdict
 from actors.supervisor.watch import ActorLine, Show, Watch
@@ -118,7 +118,7 @@ class Pipeline:
 
     def close(self) -> None:
         """Close the socket; an actor that is left, because `run` never came to its end, is killed."""
-        for name in decisions.alive(self._state):
+        for name in alive(self._state):
             self._processes.kill(name)
         if self._state.stage is Stage.OVER:
             self._processes.abandon()

@@ -1,6 +1,6 @@
 """What the supervisor knows of a run. Everything that a decision depends on is here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -145,6 +145,11 @@ def without(run: State, lost: Mapping[str, str]) -> State:
     for name in lost:
         run = with_actor(run, name, state=ActorState.FAILED)
     return replace(run, gone=frozenset(lost), lost=lost)
+
+
+def alive(state: State) -> Iterator[str]:
+    """Name the actors whose process has not ended."""
+    return (name for name in state.actors if name not in state.gone)
 
 
 def waiting_to_start(state: State) -> list[str]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from actors.domain.exit_codes import ExitCode
-from actors.supervisor.decisions import DRAIN_S, KILL_S, STOP_S, alive, begin, decide
+from actors.supervisor.decisions import STOP_S, begin, decide
 from actors.supervisor.events import (
     Action,
     Complained,
@@ -27,8 +27,10 @@ from actors.supervisor.events import (
     Ticked,
 )
 from actors.supervisor.restarts import JOIN_S
-from actors.supervisor.run_state import Stage, State, Trouble
+from actors.supervisor.run_state import Stage, State, Trouble, alive
 from actors.supervisor.silence import ABSENT_S, BUSY_FACTOR, DUMP_S
+from actors.supervisor.steering import DRAIN_S
+from actors.supervisor.trouble import KILL_S
 from protocol.lifecycle import ActorState
 from protocol.messages import Connect, Drop, Stop, Verdict
 from tests.plans import make_finished

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from actors.domain.session_plan import Flow
 from actors.domain.steering import Steering
 from actors.domain.window_cutter import WindowCutter
-from actors.supervisor.decisions import MAX_ASKED, Stage, State, begin, decide, steering_again
+from actors.supervisor.decisions import begin, decide
 from actors.supervisor.events import (
     Answered,
     Complained,
@@ -18,6 +18,8 @@ from actors.supervisor.events import (
     Steered,
     Tell,
 )
+from actors.supervisor.run_state import Stage, State
+from actors.supervisor.steering import MAX_ASKED, steering_again
 from actors.supervisor.wanted import SUPERVISOR
 from protocol.messages import Answer, Steer, Stop
 from tests.plans import MINUTE, OPEN, make_finished, make_plan, make_session
