@@ -77,8 +77,6 @@ class Coordinator:
         self._now_ns = self._progress_ns = 0
         self._signalled: dict[str, int] = {}
         """The last window for which an actor's signals were taken."""
-        self._recalled: Recollection | None = None
-        """What is known of an earlier life."""
         self._begun = False
         self._stopped = self._interrupted = False
         self._handlers: dict[type[Message], Callable[[Any], Iterator[Effect]]] = {
@@ -119,7 +117,6 @@ class Coordinator:
         found = Recollection(self._plan, self._account, messages)
         if found.phase is None:
             return
-        self._recalled = found
         self._publication.records, self._signalled = found.records, found.signalled
         self._phases.restore(found)
         self._barrier.restore(found.unhandled, self.windows)
@@ -129,10 +126,10 @@ class Coordinator:
         """Start the first session, or go on where the journal ends. Everyone has joined."""
         self._begun = True
         yield flow("3: SessionCoordinator.run() - Started")
-        if self._recalled is None:
+        if self._phases.phase is None:
             yield from self._phases.begin(self._now_ns)
         else:
-            yield from self._take_over(self._recalled)
+            yield from self._take_over()
         yield from self._progress()
         yield from self._advance()
 
@@ -169,11 +166,11 @@ class Coordinator:
         if self._begun:
             yield from self._advance()
 
-    def _take_over(self, found: Recollection) -> Iterator[Effect]:
+    def _take_over(self) -> Iterator[Effect]:
         """Go on in the phase that an earlier life had entered last."""
-        self._phases.go_on(self._now_ns, found.elapsed_ns)
-        date = self._phases.session.date
-        words = f"{self.windows} windows from the journal, phase {found.phase} of {date}"
+        self._phases.go_on(self._now_ns)
+        phase, date = self._phases.phase, self._phases.session.date
+        words = f"{self.windows} windows from the journal, phase {phase} of {date}"
         yield Log("WARNING", f"Taking over a run: {words}")
         yield from self._supply.ask_again()
 

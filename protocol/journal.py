@@ -2,9 +2,10 @@
 
 A segment starts with `SFJ1`, the protocol version (u16), two zero bytes and the run (u64), little-endian. A
 record is the frame's length (u32), the frame's CRC-32 (u32), the CRC-32 of these eight bytes (u32) and the
-frame. A tail that is shorter than it should be, or that fails its checksum with only zeros behind (as a
-power cut may leave it), was torn by a crash and is cut off; any other damage is corruption. The header's own
-checksum tells the two apart where the length is hit.
+frame. A header of which only the beginning is there, or its beginning and then zeros, was torn by a crash. A
+tail that is shorter than it should be, or that fails its checksum with only zeros behind (as a power cut may
+leave it), was torn by a crash and is cut off; any other damage is corruption. The header's own checksum tells
+the two apart where the length is hit.
 """
 
 import struct
@@ -41,6 +42,16 @@ class Record(NamedTuple):
 def encode_header(run: int) -> bytes:
     """Build the first bytes of a segment."""
     return HEADER.pack(MAGIC, PROTOCOL_VERSION, run)
+
+
+_BEGINNING: Final = encode_header(0).rstrip(b"\0")
+"""What every segment begins with."""
+
+
+def is_torn(head: bytes) -> bool:
+    """Whether a crash has left only the beginning of a segment's header, perhaps with zeros behind."""
+    written = head.rstrip(b"\0")
+    return len(head) < HEADER.size or (written != _BEGINNING and _BEGINNING.startswith(written))
 
 
 def encode_record(frame: bytes) -> bytes:

@@ -13,12 +13,10 @@ from typing import Final, NamedTuple, Protocol
 from protocol import topics
 from protocol.codec import Envelope, decode
 from protocol.errors import JournalCorrupt, ProtocolError
-from protocol.journal import HEADER, Record, Source, encode_header, read_header, read_records
+from protocol.journal import HEADER, Record, Source, is_torn, read_header, read_records
 from protocol.messages import PhaseEvent
 
 TORN_HEADER: Final = 0
-_BEGINNING: Final = encode_header(0).rstrip(b"\0")
-"""What every segment begins with."""
 
 
 class Repair(NamedTuple):
@@ -108,12 +106,6 @@ def find_ends(source: Source, where: str) -> Ends:
         kept = _kept(envelope, whole=whole, kept=kept, end=record.end)
         whole = record.end
     return Ends(whole, kept, epoch)
-
-
-def is_torn(head: bytes) -> bool:
-    """Whether the header of a segment was not written to its end, perhaps with zeros behind."""
-    written = head.rstrip(b"\0")
-    return len(head) < HEADER.size or (written != _BEGINNING and _BEGINNING.startswith(written))
 
 
 def _kept(envelope: Envelope, *, whole: int, kept: int, end: int) -> int:

@@ -44,6 +44,8 @@ class PhaseMachine:
         self.is_over = False
         """No window will be cut any more."""
         self._now_ns = self._began_ns = self._phase_began_ns = 0
+        self._elapsed_ns = 0
+        """Wall time of the run in an earlier life."""
         self._lag_ns = 0
         self._entering: dict[Phase, _Hook] = {
             Phase.HISTORICAL_MANAGEMENT: self._enter_history,
@@ -73,15 +75,16 @@ class PhaseMachine:
         """Be in the phase that an earlier life had entered last."""
         self.phase, self.session = found.phase, self._plan.sessions[found.session]
         self.count, self._bars_before = found.count, found.bars_before
+        self._elapsed_ns = found.elapsed_ns
 
     def begin(self, now_ns: int) -> Iterator[Effect]:
         """Enter the first phase of the first session."""
         self._now_ns = self._began_ns = now_ns
         yield from self._enter(Phase.INITIALIZATION)
 
-    def go_on(self, now_ns: int, elapsed_ns: int) -> None:
-        """Count time from here; so much of it has passed in an earlier life."""
-        self._began_ns, self._phase_began_ns = now_ns - elapsed_ns, now_ns
+    def go_on(self, now_ns: int) -> None:
+        """Count time from here, on top of what passed in an earlier life."""
+        self._began_ns, self._phase_began_ns = now_ns - self._elapsed_ns, now_ns
 
     @property
     def published(self) -> int:

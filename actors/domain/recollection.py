@@ -19,7 +19,8 @@ from protocol.blocks import as_bars, as_times
 from protocol.lifecycle import Phase
 from protocol.messages import Message, PhaseEvent, RawWindow, SealedWindow, SessionReport, Signals
 
-_LOADING: Final = (Phase.QUEUE_LOADING, Phase.SESSION_ACTIVATION)
+_STARTED: Final = (Phase.STREAMING, Phase.END_OF_SESSION)
+"""The phases of a session that has started: one more was asked for then."""
 
 
 class Recollection:
@@ -69,8 +70,7 @@ class Recollection:
             return -len(self._plan.history) - 1
         if self.session == 0 and self.phase is Phase.HISTORICAL_MANAGEMENT:
             return -1
-        ahead = self._plan.flow.prefetch_sessions - (self.session == 0 and self.phase in _LOADING)
-        ahead -= self.session > 0 and self.phase not in (Phase.STREAMING, Phase.END_OF_SESSION)
+        ahead = self._plan.flow.prefetch_sessions - (self.phase not in _STARTED)
         return min(self.session + ahead, len(self._plan.sessions) - 1)
 
     def steps_sealed(self, session: int) -> int | None:

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, Self
 from actors.runtime import clock
 from protocol.codec import Envelope, decode
 from protocol.errors import JournalCorrupt
-from protocol.journal import HEADER, Record, encode_header, encode_record, read_header, read_records
+from protocol.journal import HEADER, Record, encode_header, encode_record, is_torn, read_header, read_records
 from protocol.messages import Message
 
 SUFFIX: Final = ".sfj"
@@ -256,7 +256,7 @@ class JournalReader:
             return
         with path.open("rb", buffering=READ_BUFFER_BYTES) as file:
             head = file.read(HEADER.size)
-            if not finished and _is_torn(head):
+            if not finished and is_torn(head):
                 return
             run = read_header(head, path.name)
             end = file.seek(offset)
@@ -265,10 +265,6 @@ class JournalReader:
                 yield run, record
             if finished and end != path.stat().st_size:
                 raise JournalCorrupt(path.name, end, "it is torn, and yet a later segment follows")
-
-
-def _is_torn(head: bytes) -> bool:
-    return len(head) < HEADER.size or not head.strip(b"\0")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from actors.domain.journal_cut import TORN_HEADER, Repair, decoded, is_torn, repair
+from actors.domain.journal_cut import TORN_HEADER, Repair, decoded, repair
 from actors.runtime.journal_files import (
     READ_BUFFER_BYTES,
     JournalReader,
@@ -18,7 +18,7 @@ from actors.runtime.journal_files import (
     segment_path,
 )
 from protocol.errors import JournalCorrupt
-from protocol.journal import HEADER, Source, read_header, read_records
+from protocol.journal import HEADER, Source, is_torn, read_header, read_records
 from protocol.lifecycle import Phase
 from protocol.messages import Message, PhaseEvent
 

@@ -3,23 +3,23 @@
 1. The coordinator binds before it greets, so everyone else is told to connect once it has greeted.
 2. An actor that was killed or has stalled is started again, within limits (`restarts`). What follows is for
    trouble that a restart does not cure.
-3. The first trouble is the run's: what dies after it is a consequence. Trouble kills everyone at once; what
-   was published is in the journal. An actor's own words explain its exit, even where they are heard later.
-   But a strategy's engine that has joined is dropped, and killed where it still runs, as long as the run has
-   another one: the coordinator waits for it no more, and the run goes on to its end and fails then.
-4. An interrupt drains: the coordinator ends the run between two windows. A second one kills.
+3. The first trouble (`trouble`) is the run's: what dies after it is a consequence. It kills everyone at once;
+   what was published is in the journal. An actor's own words explain its exit, even where they are heard
+   later. But a strategy's engine that has joined is dropped, and killed where it still runs, as long as the
+   run has another one: the coordinator waits for it no more, and the run goes on to its end and fails then.
+4. An interrupt drains: the coordinator ends the run between two windows. A second one kills (`steering`).
 5. Nobody is told to stop before the coordinator has given its verdict, and exit 0 before that is a failure.
    Once it is given everything is on the disk, so that nobody's death matters any more; who does not stop
    then is killed, and the run is what the verdict says.
 6. Every wait has a deadline: joining, draining, stopping, killing, and each actor's silence. Time in which
    the supervisor itself did not run, stopped by Ctrl-Z or a terminal that takes no more, counts for nobody.
 7. What a client asks of the clock is the coordinator's to judge, and only while the run goes on; to stop is
-   an interrupt. How the clock is to go is remembered, for a coordinator that starts again.
+   an interrupt. How the clock is to go is remembered, for a coordinator that starts again (`steering`).
 8. Whom a deadline is about to blame is asked for its stack shortly before. A process that even a kill does
    not end is named and left behind.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -38,16 +38,15 @@ from actors.supervisor.events import (
     Greeted,
     Interrupted,
     Joined,
-    Kill,
     Note,
     Seen,
     Steered,
     Tell,
     Ticked,
 )
-from actors.supervisor.restarts import JOIN_S, may_restart, replace_process, start_due, used_up
+from actors.supervisor.restarts import JOIN_S, start_due
 from actors.supervisor.run_state import (
-    ANALYSIS,
+    AWAKE,
     COORDINATOR,
     NO_RESTARTS,
     OPEN,
@@ -56,21 +55,20 @@ from actors.supervisor.run_state import (
     State,
     Trouble,
     Watched,
+    alive,
     ns,
     step,
     waiting_to_start,
     with_actor,
 )
 from actors.supervisor.silence import ask_for_stacks, excuse, find_silent
-from actors.supervisor.wanted import SUPERVISOR, Wanted
+from actors.supervisor.steering import DRAIN_S, on_answered, on_interrupted, on_steered, steering_again
+from actors.supervisor.trouble import KILL_S, drop, in_need, in_trouble, kill_all
+from actors.supervisor.wanted import Wanted
 from protocol.lifecycle import ActorEvent, ActorState
-from protocol.messages import Answer, Connect, Drop, Steer, Stop
+from protocol.messages import Connect, Stop
 
-DRAIN_S: Final = 30.0
 STOP_S: Final = 10.0
-KILL_S: Final = 10.0
-MAX_ASKED: Final = 100
-"""How many orders may wait for the coordinator's answer."""
 _STOP: Final = Stop("the run is over")
 
 
@@ -111,11 +109,11 @@ def _on_greeted(state: State, event: Greeted) -> Decision:
     coordinator = state.actors[COORDINATOR]
     if state.stage is Stage.STOPPING and event.actor not in state.gone:
         return state, [Tell(event.actor, _STOP)]
-    if coordinator.state not in (ActorState.GREETED, ActorState.RUNNING) or state.stage not in OPEN:
+    if coordinator.state not in AWAKE or state.stage not in OPEN:
         return state, []
-    greeted = (name for name, actor in state.actors.items() if actor.state is ActorState.GREETED)
     if event.actor != COORDINATOR:
         return state, [Tell(event.actor, Connect(coordinator.epoch))]
+    greeted = (name for name, actor in state.actors.items() if actor.state is ActorState.GREETED)
     actions = [Tell(name, Connect(coordinator.epoch)) for name in greeted if name != COORDINATOR]
     state, more = guests.connect_all(state)
     return state, [*actions, *more]
@@ -126,7 +124,7 @@ def _on_joined(state: State, event: Joined) -> Decision:
     state = with_actor(state, event.actor, seen_ns=state.now_ns, joined=True)
     if state.stage is not Stage.STARTING or _missing(state):
         return state, []
-    told: list[Action] = [_drop(name, why) for name, why in state.lost.items()]
+    told: list[Action] = [drop(name, why) for name, why in state.lost.items()]
     if state.interrupts:
         told.append(Tell(COORDINATOR, Stop("interrupted")))
     if state.actors[COORDINATOR].ends_ns:
@@ -170,7 +168,7 @@ def _on_complained(state: State, event: Complained) -> Decision:
         return _explain(state, trouble)
     if state.trouble is not None and state.trouble.actor == event.actor and event.actor in state.gone:
         return replace(state, trouble=trouble), [Note("ERROR", event.reason)]
-    return _in_trouble(state, trouble)
+    return in_trouble(state, trouble)
 
 
 def _explain(state: State, trouble: Trouble) -> Decision:
@@ -191,12 +189,12 @@ def _on_exited(state: State, event: Exited) -> Decision:
     elif before.state is ActorState.RESTARTING:
         return start_due(state)
     elif _has_failed(state, event.actor, before) and event.code < 0:
-        state, actions = _in_need(state, event.actor, f"{event.actor} {_ending(event.code)}")
+        state, actions = in_need(state, event.actor, f"{event.actor} {_ending(event.code)}")
     elif _has_failed(state, event.actor, before):
         reason = f"{event.actor} {_ending(event.code)}"
         known = event.code == ExitCode.DATA_MISSING
         exit_code = ExitCode.DATA_MISSING if known else ExitCode.ACTOR_FAILED
-        state, actions = _in_trouble(state, Trouble(event.actor, exit_code, reason))
+        state, actions = in_trouble(state, Trouble(event.actor, exit_code, reason))
     if state.gone == frozenset(state.actors) and not waiting_to_start(state):
         state = replace(state, stage=Stage.OVER)
     return state, actions
@@ -204,62 +202,6 @@ def _on_exited(state: State, event: Exited) -> Decision:
 
 def _has_failed(state: State, name: str, before: Watched) -> bool:
     return state.actors[name].state is ActorState.FAILED and before.state is not ActorState.FAILED
-
-
-def _in_need(state: State, name: str, why: str) -> Decision:
-    """Start an actor again whose process has ended or is about to, if that is allowed; else be in trouble."""
-    if may_restart(state, name):
-        return replace_process(state, name, why)
-    return _in_trouble(state, Trouble(name, ExitCode.ACTOR_FAILED, why + used_up(state, name)))
-
-
-def _on_interrupted(state: State, _: Interrupted) -> Decision:
-    if state.stage is Stage.OVER:
-        return state, []
-    state = replace(state, interrupts=state.interrupts + 1)
-    if state.stage is Stage.RUNNING:
-        state = replace(state, stage=Stage.DRAINING, deadline_ns=state.now_ns + ns(DRAIN_S))
-        return state, [
-            Note("WARNING", "Interrupted: draining; interrupt again to kill"),
-            Tell(COORDINATOR, Stop("interrupted")),
-        ]
-    if state.stage is Stage.STOPPING and state.interrupts == 1:
-        return state, []
-    return _kill_all(state)
-
-
-def _on_steered(state: State, event: Steered) -> Decision:
-    steer = event.steer
-    if steer.action == "stop":
-        return _on_stop_asked(state, steer)
-    refusal = _REFUSALS.get(state.stage)
-    if len(state.wanted.asked) >= MAX_ASKED:
-        refusal = "too many orders wait for the coordinator: try again in a moment"
-    if refusal is not None:
-        return state, [_answer(steer, refusal, accepted=False)]
-    return replace(state, wanted=state.wanted.ask(steer)), [Tell(COORDINATOR, steer)]
-
-
-def _on_stop_asked(state: State, steer: Steer) -> Decision:
-    if state.stage not in (Stage.STARTING, Stage.RUNNING):
-        return state, [_answer(steer, "the run is ending already", accepted=False)]
-    state, actions = _on_interrupted(state, Interrupted())
-    return state, [_answer(steer, "stops after the windows in flight", accepted=True), *actions]
-
-
-def _on_answered(state: State, event: Answered) -> Decision:
-    answer = event.answer
-    state = replace(state, wanted=state.wanted.answer(answer))
-    return state, [] if answer.client == SUPERVISOR else [Tell(answer.client, answer)]
-
-
-def _answer(steer: Steer, text: str, *, accepted: bool) -> Tell:
-    return Tell(steer.client, Answer(steer.client, steer.request, accepted, text))
-
-
-def steering_again(state: State) -> list[Action]:
-    """Tell a coordinator that has started again how the clock is to go."""
-    return [Tell(COORDINATOR, steer) for steer in state.wanted.again()]
 
 
 def _on_examined(state: State, event: Examined) -> Decision:
@@ -300,10 +242,10 @@ def _on_time_up(state: State) -> Decision:
         return _on_nobody_joined(state)
     if state.stage is Stage.DRAINING:
         what = f"the windows in flight were not handled within {DRAIN_S:g} s of the interrupt"
-        return _in_trouble(state, Trouble(None, ExitCode.INTERRUPTED, what))
+        return in_trouble(state, Trouble(None, ExitCode.INTERRUPTED, what))
     if state.stage is Stage.STOPPING:
         note = Note("WARNING", f"{', '.join(alive(state))} did not stop within {STOP_S:g} s: killed")
-        state, actions = _kill_all(state)
+        state, actions = kill_all(state)
         return state, [note, *actions]
     return _look_for_silence(state)
 
@@ -314,7 +256,7 @@ def _on_nobody_joined(state: State) -> Decision:
         _missing(state), key=lambda name: (name == COORDINATOR, state.actors[name].pid is not None)
     )
     why = f"{', '.join(_missing(state))} did not join within {JOIN_S:g} s"
-    state, actions = _in_need(state, missing[0], why)
+    state, actions = in_need(state, missing[0], why)
     return replace(state, deadline_ns=state.now_ns + ns(JOIN_S)), actions
 
 
@@ -324,60 +266,8 @@ def _look_for_silence(state: State) -> Decision:
     if found is None:
         return state, []
     if found.is_stalled:
-        return _in_need(state, found.actor, found.reason)
-    return _in_trouble(state, Trouble(found.actor, ExitCode.ACTOR_FAILED, found.reason))
-
-
-def _in_trouble(state: State, trouble: Trouble) -> Decision:
-    """Keep the first trouble and kill everyone; later ones are its consequences."""
-    if state.stage in (Stage.KILLING, Stage.OVER):
-        return state, []
-    if trouble.actor is not None and _is_dispensable(state, trouble.actor):
-        return _lose(state, trouble.actor, trouble.reason)
-    state, actions = _kill_all(replace(state, trouble=state.trouble or trouble))
-    return state, [Note("ERROR", trouble.reason), *actions]
-
-
-def _is_dispensable(state: State, name: str) -> bool:
-    """Whether the run can go on without an actor: a strategy's engine beside another one."""
-    engines = [other for other, actor in state.actors.items() if actor.role == ANALYSIS]
-    others = [other for other in engines if other != name and other not in state.lost]
-    in_time = state.stage in OPEN and state.restarts.policy.get(ANALYSIS) != "fail"
-    return in_time and name in engines and state.actors[name].joined and bool(others)
-
-
-def _lose(state: State, name: str, why: str) -> Decision:
-    """Go on without a strategy's engine; the coordinator learns of it as soon as it listens."""
-    state = step(state, name, ActorEvent.SILENT)
-    state = replace(state, lost={**state.lost, name: why})
-    actions: list[Action] = [Note("ERROR", f"{why}; the run goes on without it")]
-    if name not in state.gone:
-        actions.append(Kill(name))
-    if state.stage is not Stage.STARTING:
-        actions.append(_drop(name, why))
-    return state, actions
-
-
-def _drop(name: str, why: str) -> Tell:
-    return Tell(COORDINATOR, Drop(name, why))
-
-
-def _kill_all(state: State) -> Decision:
-    left = [name for name in state.actors if name not in state.gone]
-    for name in {*left, *waiting_to_start(state)}:
-        event = ActorEvent.SILENT if _is_blamed(state, name) else ActorEvent.STOP_SENT
-        state = step(state, name, event)
-    told: list[Action] = []
-    if not left:
-        return replace(state, stage=Stage.OVER), [*guests.farewell(state, "the run has ended early")]
-    if state.stage is not Stage.KILLING:
-        state = replace(state, stage=Stage.KILLING, deadline_ns=state.now_ns + ns(KILL_S))
-        told = guests.farewell(state, "the run has ended early")
-    return state, [*(Kill(name) for name in left), *told]
-
-
-def _is_blamed(state: State, name: str) -> bool:
-    return state.trouble is not None and state.trouble.actor == name
+        return in_need(state, found.actor, found.reason)
+    return in_trouble(state, Trouble(found.actor, ExitCode.ACTOR_FAILED, found.reason))
 
 
 def _ending(code: int) -> str:
@@ -387,19 +277,6 @@ def _ending(code: int) -> str:
     return f"exited with code {code}" if code else "exited before it was asked to"
 
 
-def alive(state: State) -> Iterator[str]:
-    """Name the actors whose process has not ended."""
-    return (name for name in state.actors if name not in state.gone)
-
-
-_REFUSALS: Final[Mapping[Stage, str]] = {
-    Stage.STARTING: "the run is only starting: try again in a moment",
-    Stage.DRAINING: "the run is ending",
-    Stage.STOPPING: "the run is ending",
-    Stage.KILLING: "the run is ending",
-    Stage.OVER: "the run is ending",
-}
-"""Why the clock cannot be steered, where it cannot."""
 _RULES: Final[Mapping[type[Any], Callable[[State, Any], Decision]]] = {
     Greeted: _on_greeted,
     Joined: _on_joined,
@@ -408,8 +285,8 @@ _RULES: Final[Mapping[type[Any], Callable[[State, Any], Decision]]] = {
     Complained: _on_complained,
     Examined: _on_examined,
     Exited: _on_exited,
-    Interrupted: _on_interrupted,
+    Interrupted: on_interrupted,
     Ticked: _on_ticked,
-    Steered: _on_steered,
-    Answered: _on_answered,
+    Steered: on_steered,
+    Answered: on_answered,
 }

@@ -25,7 +25,7 @@ from actors.supervisor.events import (
     Vanished,
 )
 from actors.supervisor.guest import Guest
-from actors.supervisor.run_state import COORDINATOR, OPEN, Decision, Stage, State, ns
+from actors.supervisor.run_state import AWAKE, COORDINATOR, OPEN, Decision, State, ns
 from protocol import topics
 from protocol.lifecycle import ActorState
 from protocol.messages import Connect, Drop, Invite, Stop
@@ -36,7 +36,6 @@ GRACE_S: Final = 0.2
 """How long the last words of a process that has ended may take."""
 RESERVED: Final = ("supervisor", "ctl-")
 """Names that begin so are not given."""
-_LISTENING: Final = (ActorState.GREETED, ActorState.RUNNING)
 
 
 def decide(state: State, event: Event) -> Decision:
@@ -115,7 +114,7 @@ def _on_asked(state: State, event: Asked) -> Decision:
         Note("INFO", f"{event.actor} (pid {event.pid}) attaches; {how}"),
         Follow(event.actor, event.pid),
     ]
-    if state.actors[COORDINATOR].state in _LISTENING:
+    if state.actors[COORDINATOR].state in AWAKE:
         state, connect = _connect(state, event.actor)
         actions += connect
     return state, actions
@@ -175,8 +174,8 @@ def _part(state: State, name: str, how: str, why: str) -> Decision:
 
 def _dropped(state: State, name: str, guest: Guest, why: str) -> list[Action]:
     """Have the coordinator wait for a member no more, where there is one that could."""
-    told = guest.member and state.stage in (Stage.STARTING, Stage.RUNNING, Stage.DRAINING)
-    listens = state.actors[COORDINATOR].state in _LISTENING
+    told = guest.member and state.stage in OPEN
+    listens = state.actors[COORDINATOR].state in AWAKE
     return [Tell(COORDINATOR, Drop(name, why))] if told and listens else []
 
 

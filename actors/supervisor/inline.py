@@ -31,6 +31,7 @@ from actors.runtime.logs import ActorLog
 from actors.runtime.strategy_loading import StrategyLoadError
 from actors.runtime.vitals import Vitals
 from actors.supervisor.interrupts import Interrupts, handling
+from actors.supervisor.life import FIRST_LIFE, Life
 from actors.supervisor.run_state import ANALYSIS, COORDINATOR, Trouble, has_failures
 from actors.supervisor.status import RunStatus
 from actors.supervisor.verdict import Verdict
@@ -38,7 +39,7 @@ from actors.supervisor.watch import ActorLine, Show, Watch
 from protocol import topics
 from protocol.errors import ProtocolError
 from protocol.lifecycle import ActorState
-from protocol.messages import Finished, Heartbeat, Message, Progress, Stop, Welcome
+from protocol.messages import Drop, Finished, Heartbeat, Message, Progress, Stop, Welcome
 
 _KNOWN: Final = (RoleError, ProtocolError, DataError, StrategyLoadError, JournalWriteError)
 """Errors that say all there is to say; any other gets a traceback."""
@@ -48,14 +49,21 @@ class InlinePipeline:
     """One run in this process."""
 
     def __init__(
-        self, plan: SessionPlan, places: RunPlaces, interrupts: Interrupts, watch: Watch, epoch: int = 0
+        self,
+        plan: SessionPlan,
+        places: RunPlaces,
+        interrupts: Interrupts,
+        watch: Watch,
+        life: Life = FIRST_LIFE,
     ) -> None:
-        """Build nothing yet but the coordinator. `epoch` is above all of the journal's."""
+        """Build nothing yet but the coordinator."""
         self._plan = plan
         self._places = places
         self._watch = watch
         self._vitals = Vitals()
-        self._framing = Framing(places.run, epoch)
+        self._framing = Framing(places.run, life.epoch)
+        self._lost = life.lost
+        self._kinds = {name: kind for name, kind in actor_roles(plan).items() if name not in life.lost}
         self._journal = JournalWriter(places.journal, places.run)
         self._coordinator = Coordinator(COORDINATOR, plan)
         self._roles: dict[str, Role] = {}
@@ -91,7 +99,7 @@ class InlinePipeline:
                 self._logs[self._acting].write("WARNING", "Interrupted twice: stopped at once")
             except Exception as error:  # noqa: BLE001  (the one broad net of a process)
                 trouble = self._trouble(error)
-        return Verdict(self._exit_code(trouble), self._finished, trouble, self._snapshot(trouble))
+        return Verdict(self._exit_code(trouble), self._finished, trouble, self._snapshot(trouble), self._lost)
 
     def _trouble(self, error: Exception) -> Trouble:
         """Write down whose failure it is; what nobody expected gets a traceback."""
@@ -105,7 +113,7 @@ class InlinePipeline:
         return Trouble(self._acting, code, reason)
 
     def _build(self, stack: ExitStack) -> None:
-        for name, role in actor_roles(self._plan).items():
+        for name, role in self._kinds.items():
             limits = LogLimits(self._plan.log_file_bytes, self._plan.log_keep)
             log = ActorLog(self._places.logs, name, self._plan.log_level, self._plan.timezone, limits)
             self._logs[name] = stack.enter_context(log)
@@ -126,7 +134,7 @@ class InlinePipeline:
         reader = JournalReader(self._places.journal)
         self._coordinator.recall(envelope.message for envelope in reader.all_envelopes())
         self._journal.go_on(repair.segment)
-        for name, kind in actor_roles(self._plan).items():
+        for name, kind in self._kinds.items():
             if name != COORDINATOR:
                 self._read_up(self._roles[name], kind, reader)
 
@@ -144,6 +152,8 @@ class InlinePipeline:
     def _play(self) -> None:
         coordinator = self._coordinator
         self._perform(coordinator, coordinator.on_time(clock.monotonic_ns()))
+        for name, why in self._lost.items():
+            self._perform(coordinator, coordinator.on_message(Drop(name, why)))
         self._perform(coordinator, coordinator.begin())
         while self._finished is None:
             self._perform(coordinator, coordinator.on_time(clock.monotonic_ns()))
@@ -217,10 +227,12 @@ class InlinePipeline:
 
     def _snapshot(self, trouble: Trouble | None) -> RunStatus:
         lines = {name: self._line(name, role) for name, role in actor_roles(self._plan).items()}
-        reason = trouble.reason if trouble else None
-        return self._watch.snapshot(lines, "running", clock.monotonic_ns(), reason)
+        message = trouble.reason if trouble else "; ".join(self._lost.values()) or None
+        return self._watch.snapshot(lines, "running", clock.monotonic_ns(), message, self._lost)
 
     def _line(self, name: str, role: str) -> ActorLine:
+        if name in self._lost:
+            return ActorLine(role, None, ActorState.FAILED)
         state = ActorState.RUNNING if name in self._roles else ActorState.SPAWNED
         return ActorLine(role, self._vitals.pid, ActorState.EXITED if self._finished else state)
 
@@ -230,7 +242,7 @@ class InlinePipeline:
         interrupted = self._finished is None or self._finished.interrupted
         if interrupted:
             return ExitCode.INTERRUPTED
-        return ExitCode.ACTOR_FAILED if has_failures(self._finished) else ExitCode.DONE
+        return ExitCode.ACTOR_FAILED if self._lost or has_failures(self._finished) else ExitCode.DONE
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         """Obey the first SIGINT or SIGTERM between two messages, the second at once."""

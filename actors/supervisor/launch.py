@@ -31,12 +31,13 @@ from actors.supervisor.inline import InlinePipeline
 from actors.supervisor.inputs import NAME as INPUTS
 from actors.supervisor.inputs import take_inputs, way_to
 from actors.supervisor.interrupts import Interrupts
+from actors.supervisor.life import FIRST_LIFE, Life
 from actors.supervisor.open_files import require_open_files
 from actors.supervisor.pipeline import Pipeline
 from actors.supervisor.planner import make_plan, portable
 from actors.supervisor.post_mortem import examine
-from actors.supervisor.remote_access import require_remote
-from actors.supervisor.resume import FIRST_LIFE, Life, take_up
+from actors.supervisor.remote_access import require_remote, without_remote
+from actors.supervisor.resume import take_up
 from actors.supervisor.run_folder import RunFolder, RunFolderError, environment, remove_stale_sockets
 from actors.supervisor.salvage import salvage_tables
 from actors.supervisor.split_findings import SuspectedSplit, suspected_splits
@@ -75,13 +76,7 @@ def launch(config_path: Path, overrides: Overrides, options: LaunchOptions) -> E
     _check_steerable(options)
     with redirect_stdout(sys.stderr) if options.as_json else nullcontext():
         config = load_config(config_path, overrides)
-        plan = make_plan(config, Catalog(config.catalog_path), Calendars(), config_path)
-        flow = msgspec.structs.replace(plan.flow, paused=options.paused)
-        plan = msgspec.structs.replace(plan, flow=flow)
-        require_open_files(len(actor_roles(plan)))
-        if options.inline:
-            plan = _without_remote(plan)
-        require_remote(plan)
+        plan = _fit(make_plan(config, Catalog(config.catalog_path), Calendars(), config_path), options)
         with Interrupts() as interrupts:
             folder = _make_folder(options, config)
             try:
@@ -103,9 +98,8 @@ def resume(run: Path, configuration: Path | None, options: LaunchOptions) -> Exi
     _check_steerable(options)
     with redirect_stdout(sys.stderr) if options.as_json else nullcontext(), Interrupts() as interrupts:
         remove_stale_sockets()
-        resumed = take_up(run, configuration, paused=options.paused)
+        resumed = take_up(run, configuration, partial(_fit, options=options))
         try:
-            require_open_files(len(actor_roles(resumed.plan)))
             if not options.inline:
                 _check_sockets(resumed.folder)
             launched = _Launch(resumed.plan, resumed.folder, options, began_ns, resumed.life)
@@ -122,19 +116,26 @@ def _check_steerable(options: LaunchOptions) -> None:
         raise ConfigError(None, (Problem("--paused", problem),))
 
 
+def _fit(plan: SessionPlan, options: LaunchOptions) -> SessionPlan:
+    """Make a plan what is to run here and now.
+
+    Raises ConfigError where it cannot run here.
+    """
+    flow = msgspec.structs.replace(plan.flow, paused=options.paused)
+    plan = msgspec.structs.replace(plan, flow=flow)
+    require_open_files(len(actor_roles(plan)))
+    if options.inline:
+        plan = without_remote(plan)
+    require_remote(plan)
+    return plan
+
+
 def _check_sockets(folder: RunFolder) -> None:
     try:
         Endpoints(folder.places.sockets).check()
-    except SocketPathTooLong as error:
+        require_private_folder(folder.places.sockets)
+    except (SocketPathTooLong, NotPrivate) as error:
         raise ConfigError(None, (Problem("TMPDIR", str(error)),)) from error
-
-
-def _without_remote(plan: SessionPlan) -> SessionPlan:
-    """Leave remote observers out of a run in one process, and say so."""
-    if plan.remote is None:
-        return plan
-    warning = "remote.observe: not served: a run in one process has no sockets"
-    return msgspec.structs.replace(plan, remote=None, warnings=(*plan.warnings, warning))
 
 
 def _make_folder(options: LaunchOptions, config: SessionConfig) -> RunFolder:
@@ -145,12 +146,11 @@ def _make_folder(options: LaunchOptions, config: SessionConfig) -> RunFolder:
         raise ConfigError(None, (Problem("--runs", str(error)),)) from error
     try:
         if not options.inline:
-            Endpoints(folder.places.sockets).check()
-            require_private_folder(folder.places.sockets)
+            _check_sockets(folder)
         folder.become_latest()
-    except (SocketPathTooLong, NotPrivate) as error:
+    except ConfigError:
         folder.remove()
-        raise ConfigError(None, (Problem("TMPDIR", str(error)),)) from error
+        raise
     except RunFolderError as error:
         folder.remove()
         raise ConfigError(None, (Problem("--runs", str(error)),)) from error
@@ -251,8 +251,8 @@ class _Launch:
         """Start the actors; what is given back runs them to the end, and `stack` sees to it that they end."""
         self._folder.write_plan(msgspec.json.encode(self._plan))
         if self._options.inline:
-            return InlinePipeline(self._plan, self._places, interrupts, self._watch, self._life.epoch).run
-        pipeline = Pipeline(self._plan, self._places, interrupts, log, self._watch, self._life.epoch)
+            return InlinePipeline(self._plan, self._places, interrupts, self._watch, self._life).run
+        pipeline = Pipeline(self._plan, self._places, interrupts, log, self._watch, self._life)
         stack.callback(pipeline.close)
         pipeline.start()
         for line in (
@@ -325,7 +325,7 @@ class _Launch:
         """Describe what ended the run, or the strategies that it went on without."""
         if verdict.trouble is not None:
             return examine(self._places, verdict.trouble, self._watch.sim_time, has_tables=has_tables)
-        failed = failed_strategies(self._plan, verdict.finished, verdict.lost)
+        failed = failed_strategies(self._plan, verdict.finished, verdict.lost, self._life.lost)
         return describe(self._plan, self._places, failed) if failed else None
 
     def _complete_tables(self, verdict: Verdict, log: ActorLog) -> bool:

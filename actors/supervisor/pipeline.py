@@ -18,9 +18,10 @@ from actors.supervisor import decisions, events, guests
 from actors.supervisor.events import Dump, Event, Follow, Kill, Note, Start, Tell
 from actors.supervisor.guest_watch import GuestWatch
 from actors.supervisor.interrupts import Interrupts
+from actors.supervisor.life import FIRST_LIFE, Life
 from actors.supervisor.post_mortem import stack_of
 from actors.supervisor.processes import Processes
-from actors.supervisor.run_state import COORDINATOR, Stage, is_current
+from actors.supervisor.run_state import COORDINATOR, Stage, alive, is_current, without
 from actors.supervisor.status import RunState, RunStatus
 from actors.supervisor.verdict import Verdict
 from actors.supervisor.watch import ActorLine, Show, Watch
@@ -64,9 +65,9 @@ class Pipeline:
         interrupts: Interrupts,
         log: ActorLog,
         watch: Watch,
-        epoch: int = 0,
+        life: Life = FIRST_LIFE,
     ) -> None:
-        """Bind the supervisor's socket; nothing is started yet. `epoch` is above all of the journal's."""
+        """Bind the supervisor's socket; nothing is started yet."""
         self._places = places
         self._roles = actor_roles(plan)
         self._processes = Processes()
@@ -77,9 +78,10 @@ class Pipeline:
         self._refusals = Refusals()
         now_ns = clock.monotonic_ns()
         flow = plan.flow
-        self._state = decisions.begin(
-            self._roles, now_ns, flow.stall_s, flow.restarts, epoch=epoch, paused=flow.paused
+        state = decisions.begin(
+            self._roles, now_ns, flow.stall_s, flow.restarts, epoch=life.epoch, paused=flow.paused
         )
+        self._state = without(state, life.lost)
         self._next_tick_ns = now_ns
         self._asked: set[str] = set()
         self._guests = GuestWatch()
@@ -98,10 +100,12 @@ class Pipeline:
         return self._state.actors[COORDINATOR].epoch
 
     def start(self) -> None:
-        """Start every actor."""
+        """Start every actor that is not lost."""
         self._link.watch(self._interrupts.descriptor)
+        lost = frozenset(self._state.lost)
         for name in self._roles:
-            self._start(Start(name, self._state.epoch, frozenset()))
+            if name not in lost:
+                self._start(Start(name, self._state.epoch, lost))
 
     def run(self, show: Show) -> Verdict:
         """Run until every process has ended; `show` gets snapshots, a few a second."""
@@ -114,7 +118,7 @@ class Pipeline:
 
     def close(self) -> None:
         """Close the socket; an actor that is left, because `run` never came to its end, is killed."""
-        for name in decisions.alive(self._state):
+        for name in alive(self._state):
             self._processes.kill(name)
         if self._state.stage is Stage.OVER:
             self._processes.abandon()
@@ -268,7 +272,7 @@ class Pipeline:
         trouble, lost = self._state.trouble, self._state.lost
         told = (*lost.values(), *guests.describe(self._state))
         message = trouble.reason if trouble else "; ".join(told) or None
-        return self._watch.snapshot(lines, _STATES[self._state.stage], clock.monotonic_ns(), message)
+        return self._watch.snapshot(lines, _STATES[self._state.stage], clock.monotonic_ns(), message, lost)
 
     def _verdict(self) -> Verdict:
         state = self._state

@@ -2,14 +2,15 @@
 
 1. Whoever resumes holds the run's lock, so nobody else runs it.
 2. The configuration that the run folder keeps is planned again; plan, inputs and versions must be the same.
-3. The journal ends with its last whole record. Everything else is made from it anew: tables and summary go,
+3. A strategy's engine that was given up before stays so: what it has not said cannot be said later.
+4. The journal ends with its last whole record. Everything else is made from it anew: tables and summary go,
    logs are appended to.
 """
 
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +24,17 @@ from actors.domain.errors import ConfigError, DataError, Problem
 from actors.domain.session_plan import SessionPlan
 from actors.runtime.calendars import Calendars
 from actors.runtime.journal_files import JournalWriteError
-from actors.runtime.journal_repair import NOT_TORN, Torn, cut_torn, repair_journal, run_of
+from actors.runtime.journal_repair import cut_torn, repair_journal, run_of
 from actors.runtime.locks import LockHeld, take_lock
 from actors.runtime.store import Catalog
 from actors.supervisor import inputs
 from actors.supervisor.comparison import differences
 from actors.supervisor.inputs import Inputs
+from actors.supervisor.life import Life
 from actors.supervisor.planner import make_plan, portable
+from actors.supervisor.remote_access import NOT_SERVED
 from actors.supervisor.run_folder import ReopenedFolder, RunFolderError, environment, write_atomically
+from actors.supervisor.running import read_status
 from protocol.errors import JournalCorrupt
 
 RESUMPTIONS: Final = "resumptions.json"
@@ -39,32 +43,6 @@ NAMED: Final = 5
 _SAME: Final = ("python", "protocol", "packages")
 """What of `environment.json` may decide a result."""
 _MADE_ANEW: Final = ("tables", "summary.json", "report.html")
-
-
-@dataclass(frozen=True)
-class Life:
-    """Which life of a run it is, and where its journal ends."""
-
-    resumed: int = 0
-    """How often the run was resumed, this time included."""
-    epoch: int = 0
-    """Above all of the journal's."""
-    torn: Torn = NOT_TORN
-    cut_bytes: int = 0
-    """Whole records that are to be published again."""
-
-    def notes(self) -> Iterator[str]:
-        """Say for the log what the run goes on from."""
-        if self.resumed:
-            yield f"Resumed ({self.resumed}); {self.cut_bytes} bytes of the journal are written again"
-        if self.torn.segment is not None:
-            yield (
-                f"The journal was torn in segment {self.torn.segment}: {self.torn.bytes} bytes were cut off, "
-                f"{self.torn.segments} later segments among them"
-            )
-
-
-FIRST_LIFE: Final = Life()
 
 
 @dataclass(frozen=True)
@@ -77,10 +55,11 @@ class Resumed:
     life: Life
 
 
-def take_up(run: Path, configuration: Path | None, *, paused: bool = False) -> Resumed:
+def take_up(run: Path, configuration: Path | None, fit: Callable[[SessionPlan], SessionPlan]) -> Resumed:
     """Check a run and make it ready to go on. `configuration` names its file where that has moved.
 
-    Raises ConfigError where it goes on, is done, or is not what it was; DataError as planning does.
+    `fit` makes its plan what is to run here and now, or refuses. Raises ConfigError where the run goes on, is
+    done, or is not what it was, and what `fit` raises; DataError as planning does.
     """
     run = run.resolve()
     with ExitStack() as stack:
@@ -90,14 +69,14 @@ def take_up(run: Path, configuration: Path | None, *, paused: bool = False) -> R
         before = _read_inputs(run)
         config, plan = _planned_again(run, _found(run, before, configuration))
         _check_same(run, config, plan, before)
-        life, number = _mend(run)
+        plan = fit(plan)
+        life, number = _mend(run, _lost(run, plan))
         try:
             folder = ReopenedFolder(run, lock, config.catalog_path, number)
         except RunFolderError as error:
             raise _refusal(run, (str(error),)) from error
         stack.pop_all()
-    flow = msgspec.structs.replace(plan.flow, paused=paused)
-    return Resumed(config, msgspec.structs.replace(plan, flow=flow), folder, life)
+    return Resumed(config, plan, folder, life)
 
 
 def is_resumable(run: Path) -> bool:
@@ -196,7 +175,8 @@ def _built(plan: SessionPlan) -> Any:  # noqa: ANN401  JSON
 
 def _settled(plan: Any) -> Any:  # noqa: ANN401  JSON
     """Leave out what the command line decides each time."""
-    return plan | {"flow": plan["flow"] | {"paused": False}}
+    told = [warning for warning in plan["warnings"] if warning != NOT_SERVED]
+    return plan | {"flow": plan["flow"] | {"paused": False}, "remote": None, "warnings": told}
 
 
 def _document(run: Path, name: str) -> Any:  # noqa: ANN401  JSON
@@ -206,14 +186,22 @@ def _document(run: Path, name: str) -> Any:  # noqa: ANN401  JSON
         raise _refusal(run, (f"{name} cannot be read ({error}); launch it anew",)) from error
 
 
-def _mend(run: Path) -> tuple[Life, int | None]:
+def _lost(run: Path, plan: SessionPlan) -> Mapping[str, str]:
+    """Find which strategies' engines the run had gone on without; nobody knows where it never got so far."""
+    with suppress(DataError):
+        lost = read_status(run).lost
+        return {spec.actor: lost[spec.actor] for spec in plan.strategies if spec.actor in lost}
+    return {}
+
+
+def _mend(run: Path, lost: Mapping[str, str]) -> tuple[Life, int | None]:
     """Cut the journal back, remove what is made from it, and count this life."""
     try:
         torn = cut_torn(run / "journal")
         repair = repair_journal(run / "journal")
         number = run_of(run / "journal")
         past = _resumptions(run)
-        life = Life(len(past) + 1, repair.epoch + 1, torn, repair.cut_bytes)
+        life = Life(len(past) + 1, repair.epoch + 1, torn, repair.cut_bytes, lost)
         _remove(run / name for name in _MADE_ANEW)
         _remove(run.glob(".*.tmp"))
         (run / "tables").mkdir()

@@ -1,6 +1,6 @@
 """What the supervisor knows of a run. Everything that a decision depends on is here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -14,6 +14,8 @@ from protocol.lifecycle import ACTOR_TRANSITIONS, ActorEvent, ActorState
 from protocol.messages import Finished
 
 NO_RESTARTS: Final = Restarts(limit=0)
+NOBODY: Final[Mapping[str, str]] = {}
+"""No strategy's engine was lost."""
 COORDINATOR: Final = "coordinator"
 ANALYSIS: Final = "analysis"
 
@@ -110,6 +112,8 @@ class State:
 
 OPEN: Final = (Stage.STARTING, Stage.RUNNING, Stage.DRAINING)
 """The stages in which the run has still to come to its end."""
+AWAKE: Final = (ActorState.GREETED, ActorState.RUNNING)
+"""The states of an actor whose process hears what it is told, and of which heartbeats come."""
 Decision = tuple[State, list[Action]]
 
 
@@ -134,6 +138,18 @@ def step(state: State, name: str, event: ActorEvent) -> State:
     if state.stage is Stage.KILLING and event is ActorEvent.DIED and actor.state is ActorState.STOPPING:
         return with_actor(state, name, state=ActorState.EXITED)
     return with_actor(state, name, state=ACTOR_TRANSITIONS.get((actor.state, event), actor.state))
+
+
+def without(run: State, lost: Mapping[str, str]) -> State:
+    """Begin without strategies' engines that an earlier life of the run had lost."""
+    for name in lost:
+        run = with_actor(run, name, state=ActorState.FAILED)
+    return replace(run, gone=frozenset(lost), lost=lost)
+
+
+def alive(state: State) -> Iterator[str]:
+    """Name the actors whose process has not ended."""
+    return (name for name in state.actors if name not in state.gone)
 
 
 def waiting_to_start(state: State) -> list[str]:

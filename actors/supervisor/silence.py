@@ -5,8 +5,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from actors.supervisor.events import Action, Dump
-from actors.supervisor.run_state import OPEN, Decision, Stage, State, Watched, ns, with_actor
-from protocol.lifecycle import ActorState
+from actors.supervisor.run_state import AWAKE, OPEN, Decision, Stage, State, Watched, ns, with_actor
 
 BUSY_FACTOR: Final = 10
 """A silent actor that uses its processor is busy, not stalled; it may be silent this much longer."""
@@ -14,8 +13,6 @@ DUMP_S: Final = 0.5
 """How long before its deadline a silent actor is asked for its stack."""
 ABSENT_S: Final = 5.0
 """Ticks come a few times a second; between two that are further apart the supervisor did not run."""
-_SPEAKING: Final = (ActorState.GREETED, ActorState.RUNNING)
-"""Those of whom heartbeats come."""
 
 
 class Silent(NamedTuple):
@@ -75,7 +72,7 @@ def _watched(state: State) -> list[tuple[str, Watched]]:
     return [
         (name, actor)
         for name, actor in state.actors.items()
-        if actor.state in _SPEAKING and name not in state.lost and name not in state.gone
+        if actor.state in AWAKE and name not in state.lost and name not in state.gone
     ]
 
 

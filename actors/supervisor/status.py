@@ -60,3 +60,5 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The simulated time at which the clock will pause by itself."""
     message: str | None = None
     """Why the run failed, or which engines it goes on without and why, in one line."""
+    lost: Mapping[str, str] = {}
+    """Strategies' engines that the run goes on without, and why."""

@@ -1,6 +1,6 @@
 """Say which strategies of a run failed while the run went on to its end."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -23,13 +23,21 @@ class FailedStrategy(NamedTuple):
     """The step at which it failed; None where nobody knows."""
     is_exact: bool = True
     """Whether it failed at that very step; an engine that died did so at one of the next."""
+    is_earlier: bool = False
+    """Whether it failed before the run was resumed."""
 
 
 def failed_strategies(
-    plan: SessionPlan, finished: Finished | None, lost: Mapping[str, str]
+    plan: SessionPlan,
+    finished: Finished | None,
+    lost: Mapping[str, str],
+    before: Container[str] = (),
 ) -> tuple[FailedStrategy, ...]:
-    """List the strategies that a run went on without, the earliest first."""
-    found = _failed(plan, finished, lost)
+    """List the strategies that a run went on without, the earliest first.
+
+    Of engines that were lost `before` the run was resumed nobody knows the step any more.
+    """
+    found = _failed(plan, finished, lost, before)
     return tuple(sorted(found, key=lambda failed: (failed.step_ns is None, failed.step_ns or 0)))
 
 
@@ -51,7 +59,7 @@ def describe(plan: SessionPlan, places: RunPlaces, failed: Sequence[FailedStrate
 
 
 def _failed(
-    plan: SessionPlan, finished: Finished | None, lost: Mapping[str, str]
+    plan: SessionPlan, finished: Finished | None, lost: Mapping[str, str], before: Container[str]
 ) -> Iterator[FailedStrategy]:
     verdicts = finished.verdicts if finished else {}
     dropped = finished.dropped if finished else {}
@@ -59,6 +67,8 @@ def _failed(
         verdict = verdicts.get(spec.actor)
         if verdict is not None and verdict.failure:
             yield FailedStrategy(spec.name, spec.actor, verdict.failure, verdict.failed_ts)
+        elif spec.actor in before:
+            yield FailedStrategy(spec.name, spec.actor, lost[spec.actor], None, is_earlier=True)
         elif spec.actor in lost:
             yield FailedStrategy(
                 spec.name, spec.actor, lost[spec.actor], dropped.get(spec.actor), is_exact=False
@@ -66,6 +76,8 @@ def _failed(
 
 
 def _when(failed: FailedStrategy, zone: ZoneInfo) -> str:
+    if failed.is_earlier:
+        return "before the run was resumed"
     if failed.step_ns is None:
         return "at the end"
     return f"{'at' if failed.is_exact else 'after'} {_local(failed.step_ns, zone):%Y-%m-%d %H:%M:%S %Z}"

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from actors.assembly.places import actor_roles
 from actors.domain.session_plan import SessionPlan
+from actors.supervisor.run_state import NOBODY
 from actors.supervisor.status import ActorStatus, RunState, RunStatus
 from protocol.lifecycle import ActorState, Phase
 from protocol.messages import Heartbeat, Progress
@@ -87,7 +88,12 @@ class Watch:
                 yield name, latest.heartbeat
 
     def snapshot(
-        self, actors: Mapping[str, ActorLine], state: RunState, now_ns: int, message: str | None
+        self,
+        actors: Mapping[str, ActorLine],
+        state: RunState,
+        now_ns: int,
+        message: str | None,
+        lost: Mapping[str, str] = NOBODY,
     ) -> RunStatus:
         """Make a snapshot."""
         progress = self._progress
@@ -112,6 +118,7 @@ class Watch:
             credit=progress.credit if progress else self._plan.flow.credit,
             until=self._stamp(progress.until_ts) if progress and progress.until_ts is not None else None,
             message=message,
+            lost=lost,
         )
 
     def _stamp(self, instant_ns: int) -> str:

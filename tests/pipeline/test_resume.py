@@ -7,8 +7,10 @@ import sys
 from typing import Final
 
 import pyarrow.parquet as pq
+import pytest
 
-from tests.pipeline.conftest import ROOT, Configure, Ended, Json, Launch, Launcher
+from tests.pipeline.conftest import ROOT, Configure, Ended, Json, Launch, Launcher, WriteStrategy
+from tests.pipeline.test_several_strategies import CROSSOVER, assert_undisturbed, signals_of, strategies
 
 STATUS: Final = ROOT / "scripts" / "status.py"
 PACED: Final[Json] = {
@@ -16,12 +18,17 @@ PACED: Final[Json] = {
     "pipeline": {"heartbeat_seconds": 0.1, "restarts": {"limit": 0}},
 }
 """Five seconds of steps, and no actor is started again."""
+SIGNALLING: Final = """
+class Subject(Strategy):
+    def on_bar(self, ctx, bar):
+        ctx.signal(bar.symbol, "BUY", 1)
+"""
 
 
-def resume(launch: Launcher, launched: Launch) -> Ended:
+def resume(launch: Launcher, launched: Launch, *options: str) -> Ended:
     assert launched.folder is not None
     config = launched.folder.parents[2] / "session.json"
-    return launch(config, "--resume", launched.folder.name, "--runs", str(launched.runs)).finish()
+    return launch(config, "--resume", launched.folder.name, "--runs", str(launched.runs), *options).finish()
 
 
 def assert_as_left_alone(ended: Ended, example: Ended) -> None:
@@ -85,3 +92,31 @@ def test_a_run_that_goes_on_is_not_resumed(launch: Launcher, configure: Configur
     assert f"still goes on (pid {launched.process.pid}): nothing to resume" in refused.stderr
     launched.interrupt()
     assert launched.finish().exit_code == 130
+
+
+@pytest.mark.parametrize("options", [(), ("--inline",)], ids=["by processes", "in one process"])
+def test_a_run_that_lost_a_strategy_and_was_killed_goes_on_without_it(
+    launch: Launcher,
+    configure: Configure,
+    write_strategy: WriteStrategy,
+    example: Ended,
+    options: tuple[str, ...],
+) -> None:
+    launched = launch(configure(strategies(write_strategy("lost", SIGNALLING), CROSSOVER), PACED))
+    launched.wait_streaming()
+    os.kill(launched.pid("analysis-lost"), signal.SIGKILL)
+
+    def is_in_last_session() -> bool:
+        status = launched.status()
+        return status is not None and status["phase"] == 5 and status["sessions_done"] == 2
+
+    launched.wait_until("last session had begun", is_in_last_session)
+    launched.end()
+    launched.wait_gone()
+    ended = resume(launch, launched, *options)
+    assert_undisturbed(ended, example)
+    assert ended.summary["resumed"] == 1
+    assert ended.json("status.json")["actors"]["analysis-lost"]["state"] == "failed"
+    assert "lost failed before the run was resumed; the others went on" in ended.summary["failure"]["reason"]
+    assert ended.summary["results"]["lost"]["failure"] == "analysis-lost was killed by signal 9"
+    assert 0 < ended.summary["signals"]["by_strategy"]["lost"] == len(signals_of(ended, "lost"))

@@ -3,7 +3,7 @@ import string
 import struct
 import zlib
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol import blocks, codec, messages, topics
-from protocol.blocks import BAR_DTYPE, QUALITY_DTYPE, BarBlock, Block, FloatBlock, QualityBlock, TimeBlock
+from protocol import blocks, codec, topics
+from protocol.blocks import BAR_DTYPE, BarBlock, Block
 from protocol.codec import HEADER, MAX_FRAME_BYTES, Stamp, decode, encode
 from protocol.errors import ForeignFrame, FrameTooLarge, MalformedFrame, ProtocolError
 from protocol.messages import Ack, Leave, Message, RawWindow, SessionBars, Signal
 from protocol.version import PROTOCOL_VERSION
+from tests.plain_messages import CHANNELS, RECORD_BYTES, SENT
 
 RUN = 7
-ITEM_BYTES = {BarBlock: BAR_DTYPE.itemsize, QualityBlock: QUALITY_DTYPE.itemsize, TimeBlock: 8, FloatBlock: 8}
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,31}", fullmatch=True)
 STAMPS = st.builds(
     Stamp,
@@ -27,20 +27,9 @@ STAMPS = st.builds(
     epoch=st.integers(0, 2**32 - 1),
     sequence=st.integers(0, 2**64 - 1),
 )
-TOPICS: dict[str, Any] = {
-    "ingest/loader": messages.INGEST,
-    "report/analysis": messages.REPORT,
-    "command/analysis": messages.COMMAND,
-    "to/analysis": messages.STREAM,
-    topics.CONTROL: messages.STREAM,
-    topics.RAW: messages.RawWindow,
-    topics.SEALED: messages.SealedWindow,
-    topics.SIGNAL: messages.Signals,
-}
 MESSAGES_BY_TOPIC: dict[str, list[type[Message]]] = {
-    topic: list(get_args(union)) or [union] for topic, union in TOPICS.items()
+    topic: [kind for sent_on, kind in SENT if sent_on == topic] for topic in CHANNELS
 }
-TOPIC_AND_TYPE = [(topic, kind) for topic, kinds in MESSAGES_BY_TOPIC.items() for kind in kinds]
 
 
 def block_of(kind: type[Block]) -> st.SearchStrategy[Block]:
@@ -48,7 +37,7 @@ def block_of(kind: type[Block]) -> st.SearchStrategy[Block]:
         lambda n: st.builds(
             kind,
             n=st.just(n),
-            records=st.binary(min_size=n * ITEM_BYTES[kind], max_size=n * ITEM_BYTES[kind]),
+            records=st.binary(min_size=n * RECORD_BYTES[kind], max_size=n * RECORD_BYTES[kind]),
         )
     )
 
@@ -60,7 +49,7 @@ def text_of(info: msgspec.inspect.StrType) -> st.SearchStrategy[str]:
 
 
 def struct_of(info: msgspec.inspect.StructType) -> st.SearchStrategy[Any]:
-    if info.cls in ITEM_BYTES:
+    if info.cls in RECORD_BYTES:
         return block_of(info.cls)
     return st.builds(info.cls, **{field.name: value_of(field.type) for field in info.fields})
 
@@ -126,11 +115,11 @@ def survives(frame: bytes) -> None:
 
 
 def test_every_message_class_may_be_sent_on_some_topic() -> None:
-    known = {kind for _, kind in TOPIC_AND_TYPE}
+    known = {kind for _, kind in SENT}
     assert known == set(Message.__subclasses__())
 
 
-@pytest.mark.parametrize(("topic", "kind"), TOPIC_AND_TYPE)
+@pytest.mark.parametrize(("topic", "kind"), SENT)
 def test_every_message_comes_back_as_it_was_sent(topic: str, kind: type[Message]) -> None:
     @settings(max_examples=20, deadline=None)
     @given(message=message_of(kind), stamp=STAMPS)
@@ -163,7 +152,7 @@ def test_random_bytes_are_refused(frame: bytes) -> None:
     refuses(frame)
 
 
-@pytest.mark.parametrize("topic", TOPICS)
+@pytest.mark.parametrize("topic", CHANNELS)
 def test_random_bytes_behind_a_topic_are_refused(topic: str) -> None:
     @settings(max_examples=50, deadline=None)
     @given(rest=st.binary(max_size=200))
@@ -173,7 +162,7 @@ def test_random_bytes_behind_a_topic_are_refused(topic: str) -> None:
     refused()
 
 
-@pytest.mark.parametrize("topic", TOPICS)
+@pytest.mark.parametrize("topic", CHANNELS)
 def test_random_bodies_with_a_right_header_decode_or_are_refused(topic: str) -> None:
     @settings(max_examples=100, deadline=None)
     @given(body=st.binary(max_size=200))
@@ -183,7 +172,7 @@ def test_random_bodies_with_a_right_header_decode_or_are_refused(topic: str) -> 
     survived()
 
 
-@pytest.mark.parametrize("topic", TOPICS)
+@pytest.mark.parametrize("topic", CHANNELS)
 def test_a_frame_cut_short_anywhere_is_refused(topic: str) -> None:
     @settings(max_examples=40, deadline=None)
     @given(message=topic_and_message(topic), cut=st.floats(0, 1, exclude_max=True))
@@ -194,7 +183,7 @@ def test_a_frame_cut_short_anywhere_is_refused(topic: str) -> None:
     refused()
 
 
-@pytest.mark.parametrize("topic", TOPICS)
+@pytest.mark.parametrize("topic", CHANNELS)
 def test_a_frame_with_any_bit_flipped_is_refused(topic: str) -> None:
     @settings(max_examples=60, deadline=None)
     @given(message=topic_and_message(topic), data=st.data())
@@ -207,7 +196,7 @@ def test_a_frame_with_any_bit_flipped_is_refused(topic: str) -> None:
     refused()
 
 
-@pytest.mark.parametrize("topic", TOPICS)
+@pytest.mark.parametrize("topic", CHANNELS)
 def test_a_mutated_body_under_a_right_checksum_decodes_or_is_refused(topic: str) -> None:
     @settings(max_examples=100, deadline=None)
     @given(message=topic_and_message(topic), data=st.data())
@@ -221,14 +210,14 @@ def test_a_mutated_body_under_a_right_checksum_decodes_or_is_refused(topic: str)
     survived()
 
 
-@pytest.mark.parametrize("topic", TOPICS)
+@pytest.mark.parametrize("topic", CHANNELS)
 @pytest.mark.parametrize("opening", [b"\x91", b"\xdc\x00\x01", b"\xdd\x00\x00\x00\x01", b"\x81\xa1a"])
 def test_deep_nesting_is_refused(topic: str, opening: bytes) -> None:
     refuses(framed(topic, opening * 100_000))
     refuses(framed(topic, b"\x94\xa3Ack\xa1a\x00" + opening * 100_000))
 
 
-@pytest.mark.parametrize("topic", TOPICS)
+@pytest.mark.parametrize("topic", CHANNELS)
 @pytest.mark.parametrize(
     "bomb",
     [

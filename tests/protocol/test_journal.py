@@ -13,6 +13,7 @@ from protocol.journal import (
     Record,
     encode_header,
     encode_record,
+    is_torn,
     read_header,
     read_records,
 )
@@ -52,6 +53,15 @@ def test_a_segment_tells_its_run(run: int) -> None:
 def test_what_is_not_the_head_of_a_segment_is_corrupt(head: bytes) -> None:
     with pytest.raises(JournalCorrupt, match="journal here at byte 0"):
         read_header(head, "here")
+
+
+@given(run=st.integers(0, 2**64 - 1), data=st.data())
+def test_a_head_is_torn_where_only_its_beginning_was_written(run: int, data: st.DataObject) -> None:
+    head = encode_header(run)
+    cut = data.draw(st.integers(0, HEADER.size - 1))
+    assert is_torn(head[:cut])
+    assert is_torn(head[:cut] + bytes(HEADER.size - cut)) or cut > len(b"SFJ1")
+    assert not is_torn(head)
 
 
 @given(frames=FRAMES)

@@ -20,6 +20,7 @@ from actors.runtime.journal_files import (
     Position,
     segment_path,
 )
+from actors.runtime.journal_repair import Repair, repair_journal
 from protocol.codec import Stamp, encode
 from protocol.errors import ForeignFrame, JournalCorrupt
 from protocol.journal import HEADER, RECORD
@@ -141,6 +142,19 @@ def test_the_newest_segment_torn_within_its_head_has_no_frames(tmp_path: Path, s
     journal_of(tmp_path, {0: [b"abc"]})
     os.truncate(segment_path(tmp_path, 0), size)
     assert list(JournalReader(tmp_path).frames(0)) == []
+
+
+@pytest.mark.parametrize("written", range(5))
+def test_a_head_that_is_whole_only_in_its_beginning_with_zeros_behind_is_torn_for_reading_and_repair(
+    tmp_path: Path, written: int
+) -> None:
+    reader = journal_of(tmp_path, {0: [b"abc"]})
+    path = segment_path(tmp_path, 0)
+    size = path.stat().st_size
+    os.truncate(path, written)
+    os.truncate(path, size)
+    assert list(reader.frames(0)) == []
+    assert repair_journal(tmp_path) == Repair(None, -1, size, 0)
 
 
 def test_a_torn_tail_of_the_newest_segment_is_left_out_but_of_an_older_one_is_corrupt(tmp_path: Path) -> None:

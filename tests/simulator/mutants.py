@@ -214,8 +214,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a lost engine is not told to the coordinator",
-        "actors/supervisor/decisions.py",
-        "    if state.stage is not Stage.STARTING:\n        actions.append(_drop(name, why))\n",
+        "actors/supervisor/trouble.py",
+        "    if state.stage is not Stage.STARTING:\n        actions.append(drop(name, why))\n",
         "",
     ),
     Mutant(

@@ -1,6 +1,6 @@
 """The supervisor of one life of a run: the real decisions, carried out on simulated processes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -8,7 +8,7 @@ from actors.domain.exit_codes import ExitCode
 from actors.runtime.framing import Framing
 from actors.supervisor import decisions, events
 from actors.supervisor.events import Dump, Event, Kill, Note, Start, Tell
-from actors.supervisor.run_state import COORDINATOR, is_current
+from actors.supervisor.run_state import COORDINATOR, is_current, without
 from actors.supervisor.run_state import Stage as RunStage
 from protocol import topics
 from protocol.errors import ForeignFrame, MalformedFrame, SequenceGap
@@ -28,8 +28,15 @@ class Overseer:
 
     name = "supervisor"
 
-    def __init__(self, stage: Stage, epoch: int, on_tick: Act, on_coordinator_gone: Act) -> None:
-        """Start everyone, in an epoch above all that the journal knows."""
+    def __init__(
+        self,
+        stage: Stage,
+        epoch: int,
+        lost: Mapping[str, str],
+        on_tick: Act,
+        on_coordinator_gone: Act,
+    ) -> None:
+        """Start everyone whom an earlier life has not lost, in an epoch above all that the journal knows."""
         self.stage = stage
         self.clock = stage.clock
         self.processes: dict[str, Process] = {}
@@ -41,9 +48,10 @@ class Overseer:
         self._speaking: dict[str, Link] = {}
         self._on_tick, self._on_coordinator_gone = on_tick, on_coordinator_gone
         flow = stage.plan.flow
-        self.state = decisions.begin(
+        state = decisions.begin(
             self._kinds, self.clock.now_ns, flow.stall_s, flow.restarts, epoch=epoch, paused=flow.paused
         )
+        self.state = without(state, lost)
         self._hands: dict[type[Any], Callable[[Any], None]] = {
             Tell: self._tell,
             Kill: lambda action: self.processes[action.actor].kill(),
@@ -52,8 +60,9 @@ class Overseer:
             Note: lambda note: self.clock.say(self.name, note.level, note.text),
         }
         for name in self._kinds:
-            stage.checks.on_started(name, epoch)
-            self._start(Start(name, epoch, frozenset()))
+            if name not in lost:
+                stage.checks.on_started(name, epoch)
+                self._start(Start(name, epoch, frozenset(lost)))
         stage.checks.on_epoch(epoch)
         self.clock.at(self.clock.now_ns, self._tick, idle=True)
 

@@ -1,7 +1,7 @@
 """A whole run under a scheduler, from one seed: processes, supervisor, disk, and what befalls them."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
@@ -73,7 +73,7 @@ class World:
             "steer": self._steer,
             "attach": self._attach,
         }
-        self._overseer = self._begin_life()
+        self._overseer = self._begin_life({})
 
     def run(self) -> Report:
         """Live until the run is done, whatever it takes."""
@@ -94,15 +94,16 @@ class World:
         kinds = self._chance.choices(list(MISHAPS), list(MISHAPS.values()), k=count)
         return sorted((self._chance.randrange(20, 400), kind) for kind in kinds)
 
-    def _begin_life(self) -> Overseer:
-        """Start a run, or go on with what is left of it."""
+    def _begin_life(self, lost: Mapping[str, str]) -> Overseer:
+        """Start a run, or go on with what is left of it; engines that were `lost` before stay so."""
         self._lives += 1
         require(self._lives <= MAX_LIVES, "it has died too often")
         self._asked_to_stop = False
         self.stage.coordinator = None
         epoch = max((one.stamp.epoch for one in self.stage.disk.envelopes()), default=-1)
         self._epoch = max(epoch, self._epoch) + 1
-        self._overseer = Overseer(self.stage, self._epoch, self._look_around, self._send_guests_away)
+        self.happened["resumed without an engine"] += bool(lost)
+        self._overseer = Overseer(self.stage, self._epoch, lost, self._look_around, self._send_guests_away)
         return self._overseer
 
     def _is_done(self) -> bool:
@@ -137,7 +138,7 @@ class World:
         self._overseer.vanish()
         self._send_guests_away()
         self.stage.checks.on_new_life(self.stage.disk)
-        self._begin_life()
+        self._begin_life(self._overseer.state.lost)
 
     def _look_around(self) -> None:
         """Say who waits for whom once nothing can happen any more; a clock that was paused goes on."""
@@ -206,7 +207,7 @@ class World:
         if self._chance.random() < 0.7:
             self.happened["torn bytes"] += self.stage.disk.tear(self._chance.random())
         self.stage.checks.on_new_life(self.stage.disk)
-        self._begin_life()
+        self._begin_life(self._overseer.state.lost)
 
     def _interrupt(self) -> None:
         self._asked_to_stop = True

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from actors.domain.exit_codes import ExitCode
-from actors.supervisor.decisions import DRAIN_S, KILL_S, STOP_S, alive, begin, decide
+from actors.supervisor.decisions import STOP_S, begin, decide
 from actors.supervisor.events import (
     Action,
     Complained,
@@ -27,11 +27,14 @@ from actors.supervisor.events import (
     Ticked,
 )
 from actors.supervisor.restarts import JOIN_S
-from actors.supervisor.run_state import Stage, State, Trouble
+from actors.supervisor.run_state import Stage, State, Trouble, alive
 from actors.supervisor.silence import ABSENT_S, BUSY_FACTOR, DUMP_S
+from actors.supervisor.steering import DRAIN_S
+from actors.supervisor.trouble import KILL_S
 from protocol.lifecycle import ActorState
 from protocol.messages import Connect, Drop, Stop, Verdict
 from tests.plans import make_finished
+from tests.supervisor.decided import after
 
 ACTORS = ("coordinator", "loader", "analysis-a")
 STALL_S = 30.0
@@ -41,14 +44,6 @@ CUT_SHORT = make_finished(bars=1, interrupted=True)
 STARTED = begin({name: name.partition("-")[0] for name in ACTORS}, START_NS, STALL_S)
 GREETINGS = [Greeted(name, pid) for pid, name in enumerate(ACTORS, start=100)]
 JOINS = [Joined(name) for name in ACTORS]
-
-
-def after(state: State, events: Iterable[Event]) -> tuple[State, list[Action]]:
-    actions: list[Action] = []
-    for event in events:
-        state, more = decide(state, event)
-        actions += more
-    return state, actions
 
 
 def ticks(state: State, seconds: float, cpu_of: str | None = None, seen: Iterable[str] = ()) -> list[Event]:

@@ -30,6 +30,7 @@ from actors.supervisor.run_state import Restarts, Stage, State
 from protocol.lifecycle import ActorState
 from protocol.messages import Connect, Drop, Invite, Stop
 from tests.plans import make_finished
+from tests.supervisor.decided import after
 
 NAMES = ("coordinator", "loader", "analysis-a")
 START_NS = 1_000_000_000_000
@@ -37,14 +38,6 @@ STALL_S = 5.0
 ROLES = {name: name.partition("-")[0] for name in NAMES}
 GREETINGS = [Greeted(name, pid) for pid, name in enumerate(NAMES, start=100)]
 ASKED = Asked("me", "me#7", 7, member=True)
-
-
-def after(state: State, events: Iterable[Event]) -> tuple[State, list[Action]]:
-    actions: list[Action] = []
-    for event in events:
-        state, more = decide(state, event)
-        actions += more
-    return state, actions
 
 
 def tick(state: State, seconds: float) -> Ticked:

@@ -25,10 +25,11 @@ from actors.supervisor.events import (
     Ticked,
 )
 from actors.supervisor.restarts import JOIN_S, MAX_BACKOFF_S
-from actors.supervisor.run_state import Stage, State
+from actors.supervisor.run_state import Stage, State, without
 from protocol.lifecycle import ActorState
 from protocol.messages import Connect, Drop, Stop
 from tests.plans import make_finished
+from tests.supervisor.decided import after
 
 ACTORS = ("coordinator", "loader", "processor", "analysis-a", "analysis-b")
 OTHERS = ACTORS[1:]
@@ -39,14 +40,6 @@ KILLED = -9
 
 def roles() -> Mapping[str, str]:
     return {name: name.partition("-")[0] for name in ACTORS}
-
-
-def after(state: State, events: Iterable[Event]) -> tuple[State, list[Action]]:
-    actions: list[Action] = []
-    for event in events:
-        state, more = decide(state, event)
-        actions += more
-    return state, actions
 
 
 def running(restarts: Restarts, epoch: int = 0) -> State:
@@ -299,3 +292,20 @@ def test_whatever_happens_nobody_is_started_while_its_old_process_is_there_and_e
     for before, now in pairwise(history):
         assert before.epoch <= now.epoch
         assert before.restarted <= now.restarted
+
+
+def test_a_resumed_run_goes_on_without_an_engine_that_an_earlier_life_had_lost() -> None:
+    others, why = ACTORS[:-1], "analysis-b was killed by signal 9"
+    state = without(begin(roles(), 1000 * SECOND, STALL_S, Restarts(), epoch=4), {"analysis-b": why})
+    came: list[Event] = [*(Greeted(name, 1) for name in others), *(Joined(name) for name in others)]
+    state, actions = after(state, came)
+    assert state.stage is Stage.RUNNING
+    assert Tell("coordinator", Drop("analysis-b", why)) in actions
+    _, actions = after(state, [Exited(name, KILLED) for name in others])
+    started = [action for action in actions if isinstance(action, Start)]
+    assert [(start.actor, start.without) for start in started] == [
+        (name, frozenset({"analysis-b"})) for name in others
+    ]
+    over, _ = after(state, [Concluded(make_finished()), *(Exited(name, 0) for name in others)])
+    assert (over.stage, over.exit_code) == (Stage.OVER, ExitCode.ACTOR_FAILED)
+    assert over.actors["analysis-b"].state is ActorState.FAILED

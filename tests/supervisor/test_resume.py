@@ -17,8 +17,11 @@ from actors.domain.errors import ConfigError
 from actors.domain.exit_codes import ExitCode
 from actors.domain.overrides import Overrides
 from actors.runtime.journal_files import segment_path
+from actors.runtime.key_files import KeyFolder
 from actors.runtime.locks import take_lock
+from actors.runtime.remote import make_pair
 from actors.supervisor.launch import LaunchOptions, launch, resume
+from actors.supervisor.remote_access import NOT_SERVED
 from actors.supervisor.running import ABANDONED, read_status
 
 Json = dict[str, Any]
@@ -69,8 +72,8 @@ def kill(run: Path) -> None:
     (run / "status.json").write_text(json.dumps(status))
 
 
-def go_on(run: Path, configuration: Path | None = None) -> ExitCode:
-    return resume(run, configuration, LaunchOptions(runs=run.parent, inline=True, as_json=True))
+def go_on(run: Path, configuration: Path | None = None, *, inline: bool = True) -> ExitCode:
+    return resume(run, configuration, LaunchOptions(runs=run.parent, inline=inline, as_json=True))
 
 
 def summary_of(run: Path) -> Json:
@@ -83,11 +86,11 @@ def tables_of(run: Path) -> Json:
     return {str(path.relative_to(folder)): pq.read_table(path) for path in folder.rglob("*.parquet")}
 
 
-def refusal(run: Path, configuration: Path | None = None) -> str:
+def refusal(run: Path, configuration: Path | None = None, *, inline: bool = True) -> str:
     """Give why a run is not resumed; nothing of it may have changed then."""
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != "lock"}
     with pytest.raises(ConfigError) as caught:
-        go_on(run, configuration)
+        go_on(run, configuration, inline=inline)
     after = {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != "lock"}
     assert before == after
     return str(caught.value)
@@ -187,6 +190,51 @@ def test_a_plan_or_an_environment_that_differs_is_named_by_its_paths(torn: Path)
     words = refusal(torn)
     assert "plan.json: flow.credit was 77 and would be 8 now" in words
     assert 'environment.json: packages.numpy was 77 and would be "' in words
+
+
+def test_an_engine_that_was_given_up_before_stays_so(torn: Path) -> None:
+    status = json.loads((torn / "status.json").read_bytes())
+    lost = {"analysis-own": "analysis-own was killed by signal 9", "analysis-other": "is none of this run"}
+    (torn / "status.json").write_text(json.dumps(status | {"lost": lost}))
+    assert go_on(torn) is ExitCode.ACTOR_FAILED
+    assert summary_of(torn)["results"]["own"]["failure"] == lost["analysis-own"]
+    after = json.loads((torn / "status.json").read_bytes())
+    assert (after["actors"]["analysis-own"]["state"], list(after["lost"])) == ("failed", ["analysis-own"])
+    assert "It goes on without analysis-own, as before: " in (torn / "logs" / "supervisor.log").read_text()
+    assert "came to its end, with failures" in refusal(torn)
+
+
+@pytest.fixture
+def observed(torn: Path) -> Path:
+    """Give the run as if remote observers had been served; their keys lie beside its configuration."""
+    document = json.loads((torn / "config.json").read_bytes())
+    keys = KeyFolder(torn.parents[1] / "configs" / "keys")
+    keys.make((), make_pair)
+    document["remote"] = {"observe": "tcp://127.0.0.1:5571", "keys": "keys"}
+    (torn / "config.json").write_text(json.dumps(document))
+    plan = json.loads((torn / "plan.json").read_bytes())
+    plan["remote"] = {"observe": "tcp://127.0.0.1:5571", "keys": ""}
+    (torn / "plan.json").write_text(json.dumps(plan))
+    return torn
+
+
+def test_keys_that_others_may_read_end_it_before_anything_is_cut(observed: Path) -> None:
+    server = KeyFolder(observed.parents[1] / "configs" / "keys").server
+    server.chmod(0o644)
+    words = refusal(observed, inline=False)
+    assert "remote.keys: " in words
+    assert f"chmod 600 {server}" in words
+
+
+def test_a_run_with_remote_observers_goes_on_in_one_process_without_them_and_again(observed: Path) -> None:
+    assert go_on(observed) is ExitCode.DONE
+    assert NOT_SERVED in summary_of(observed)["warnings"]
+    plan = json.loads((observed / "plan.json").read_bytes())
+    (observed / "plan.json").write_text(
+        json.dumps(plan | {"remote": None, "warnings": [*plan["warnings"], NOT_SERVED]})
+    )
+    kill(observed)
+    assert go_on(observed) is ExitCode.DONE
 
 
 def test_a_journal_that_is_damaged_is_refused_with_segment_and_byte(torn: Path) -> None:

@@ -19,11 +19,11 @@ from actors.runtime.calendars import Calendars
 from actors.runtime.journal_files import JournalReader, segment_path
 from actors.runtime.store import Catalog
 from actors.runtime.store.writing import partial_path
-from actors.supervisor.decisions import Trouble
 from actors.supervisor.inline import InlinePipeline
 from actors.supervisor.interrupts import Interrupts
 from actors.supervisor.planner import make_plan
 from actors.supervisor.post_mortem import TAIL_LINES, examine, last_lines
+from actors.supervisor.run_state import Trouble
 from actors.supervisor.salvage import salvage_tables
 from actors.supervisor.verdict import Verdict
 from actors.supervisor.watch import Watch

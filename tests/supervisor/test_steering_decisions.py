@@ -1,5 +1,3 @@
-from collections.abc import Iterable
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,9 +5,8 @@ from hypothesis import strategies as st
 from actors.domain.session_plan import Flow
 from actors.domain.steering import Steering
 from actors.domain.window_cutter import WindowCutter
-from actors.supervisor.decisions import MAX_ASKED, Stage, State, begin, decide, steering_again
+from actors.supervisor.decisions import begin, decide
 from actors.supervisor.events import (
-    Action,
     Answered,
     Complained,
     Concluded,
@@ -21,20 +18,15 @@ from actors.supervisor.events import (
     Steered,
     Tell,
 )
+from actors.supervisor.run_state import Stage, State
+from actors.supervisor.steering import MAX_ASKED, steering_again
 from actors.supervisor.wanted import SUPERVISOR
 from protocol.messages import Answer, Steer, Stop
 from tests.plans import MINUTE, OPEN, make_finished, make_plan, make_session
+from tests.supervisor.decided import after
 
 ACTORS = ("coordinator", "loader")
 CLIENT = "ctl-1"
-
-
-def after(state: State, events: Iterable[Event]) -> tuple[State, list[Action]]:
-    actions: list[Action] = []
-    for event in events:
-        state, more = decide(state, event)
-        actions += more
-    return state, actions
 
 
 STARTED = begin({name: name for name in ACTORS}, 0, 30.0)

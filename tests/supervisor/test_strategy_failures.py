@@ -77,5 +77,14 @@ def test_an_engine_that_died_after_all_windows_keeps_its_figures_and_has_no_step
     assert failure.step is None
 
 
+def test_of_an_engine_that_died_before_the_run_was_resumed_no_step_is_told(tmp_path: Path) -> None:
+    lost = {"analysis-b": KILLED}
+    failed = failed_strategies(PLAN, finished({"a": 1}, {"b": 4}), lost, before=lost)
+    failure = describe(PLAN, places(tmp_path), failed)
+    assert failure.reason.startswith(
+        "a failed at 2025-07-02 09:31:00 EDT, b failed before the run was resumed;"
+    )
+
+
 def test_where_nothing_failed_there_is_nothing_to_say() -> None:
     assert failed_strategies(PLAN, finished({}, {}), {}) == ()

@@ -23,6 +23,7 @@ from actors.runtime.journal_repair import cut_torn, repair_journal
 from actors.runtime.store import Catalog
 from actors.supervisor.inline import InlinePipeline
 from actors.supervisor.interrupts import Interrupts
+from actors.supervisor.life import Life
 from actors.supervisor.planner import make_plan
 from actors.supervisor.watch import Watch
 from protocol.messages import Finished
@@ -59,7 +60,7 @@ def places_in(folder: Path) -> RunPlaces:
 
 def play(plan: SessionPlan, places: RunPlaces, epoch: int = 0) -> Past:
     with Interrupts() as interrupts:
-        pipeline = InlinePipeline(plan, places, interrupts, Watch(plan, "x", 0), epoch)
+        pipeline = InlinePipeline(plan, places, interrupts, Watch(plan, "x", 0), Life(epoch=epoch))
         verdict = pipeline.run(lambda _: None)
     assert verdict.exit_code is ExitCode.DONE, verdict.trouble
     assert verdict.finished is not None
