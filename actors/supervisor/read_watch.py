@@ -13,7 +13,8 @@ from actors.runtime.store.parquet_audit import PARQUET_READ, audit_parquet_reads
 from actors.runtime.strategy_loading import load_strategy
 
 _EVENTS: Final = frozenset({"open", PARQUET_READ})
-_HANDLING: Final[CodeType] = Analysis._deliver.__code__  # noqa: SLF001  the frame that handlers run in
+_HANDLING: Final[tuple[CodeType, ...]] = (Analysis._call.__code__, Analysis._deliver.__code__)  # noqa: SLF001
+"""The frames that handlers run in."""
 _LOADING: Final[CodeType] = load_strategy.__code__
 
 
@@ -80,7 +81,7 @@ def _file_below(catalog: str, path: str) -> str | None:
 def _reader(frame: FrameType | None) -> tuple[str | None, str | None]:
     """Find the strategy in whose handler, or in whose loading, this is."""
     while frame is not None:
-        if frame.f_code is _HANDLING:
+        if frame.f_code in _HANDLING:
             return frame.f_locals["self"].strategy_name, frame.f_locals["name"]
         if frame.f_code is _LOADING:
             return frame.f_locals["target"], None
