@@ -30,6 +30,7 @@ from actors.runtime.framing import Framing
 from actors.runtime.journal_files import JournalReader
 from actors.runtime.log_files import LogLimits
 from actors.runtime.logs import ActorLog
+from actors.runtime.private_files import replace_file
 from actors.runtime.shell import KNOWN, Surroundings
 from actors.runtime.store import remove_partials
 from actors.runtime.strategy_loading import StrategyLoadError, load_strategy
@@ -37,7 +38,6 @@ from actors.runtime.transport import CLIENT_PREFIX, Endpoints, Link, closing
 from actors.supervisor.control_file import ControlFile, NotSteerable, read_control
 from actors.supervisor.interrupts import Interrupts, handling
 from actors.supervisor.planner import portable
-from actors.supervisor.run_folder import write_atomically
 from actors.supervisor.running import is_running
 from actors.supervisor.summary import Json, strategy_result
 from protocol.topics import ACTOR_NAME
@@ -212,7 +212,7 @@ class _Attachment:
         if code in (ExitCode.ACTOR_FAILED, ExitCode.DATA_MISSING):
             remove_partials(tables)
         summary = self._summary(visit, code)
-        write_atomically(self._folder / "summary.json", json.dumps(summary, indent=2).encode() + b"\n")
+        replace_file(self._folder / "summary.json", json.dumps(summary, indent=2).encode() + b"\n")
         return Outcome(code, summary)
 
     def _summary(self, visit: Visit, code: ExitCode) -> Json:

@@ -25,12 +25,13 @@ from actors.runtime.calendars import Calendars
 from actors.runtime.journal_files import JournalWriteError
 from actors.runtime.journal_repair import NOT_TORN, Torn, cut_torn, repair_journal, run_of
 from actors.runtime.locks import LockHeld, take_lock
+from actors.runtime.private_files import replace_file
 from actors.runtime.store import Catalog
 from actors.supervisor import inputs
 from actors.supervisor.comparison import differences
 from actors.supervisor.inputs import Inputs
 from actors.supervisor.planner import make_plan, portable
-from actors.supervisor.run_folder import ReopenedFolder, RunFolderError, environment, write_atomically
+from actors.supervisor.run_folder import ReopenedFolder, RunFolderError, environment
 from protocol.errors import JournalCorrupt
 
 RESUMPTIONS: Final = "resumptions.json"
@@ -219,7 +220,7 @@ def _mend(run: Path) -> tuple[Life, int | None]:
         (run / "tables").mkdir()
         entry = {"torn_bytes": torn.bytes, "torn_segments": torn.segments, "cut_bytes": repair.cut_bytes}
         content = {"resumptions": [*past, entry]}
-        write_atomically(run / RESUMPTIONS, json.dumps(content, indent=2).encode() + b"\n")
+        replace_file(run / RESUMPTIONS, json.dumps(content, indent=2).encode() + b"\n")
     except JournalCorrupt as error:
         raise _refusal(run, (f"{error}; it is damaged, so launch the run anew",)) from error
     except (JournalWriteError, OSError) as error:
