@@ -101,11 +101,6 @@ def take_up(run: Path, configuration: Path | None, *, paused: bool = False) -> R
     return Resumed(config, msgspec.structs.replace(plan, flow=flow), folder, life)
 
 
-def is_resumable(run: Path) -> bool:
-    """Whether a run that does not go on has ended before its end."""
-    return _came_to_its_end(run) is None
-
-
 def _claim(run: Path) -> int:
     """Take the run's lock."""
     if not (run / "config.json").is_file():
