@@ -15,7 +15,6 @@ from types import FrameType
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-import msgspec
 import numpy as np
 
 from actors.assembly.attached import attached_plan, build_attendance
@@ -38,7 +37,7 @@ from actors.runtime.transport import CLIENT_PREFIX, Endpoints, Link, closing
 from actors.supervisor.control_file import ControlFile, NotSteerable, read_control
 from actors.supervisor.interrupts import Interrupts, handling
 from actors.supervisor.planner import portable
-from actors.supervisor.running import is_running
+from actors.supervisor.running import is_running, read_json
 from actors.supervisor.summary import Json, strategy_result
 from protocol.topics import ACTOR_NAME
 
@@ -78,7 +77,7 @@ def attach(order: AttachOrder) -> Outcome:
     Raises ConfigError and DataError where nothing was begun.
     """
     control = _control(order)
-    plan = _read_plan(order.folder)
+    plan = read_json(order.folder / "plan.json", SessionPlan)
     strategy = _load(order)
     name, folder = _make_folder(order, plan)
     try:
@@ -103,18 +102,6 @@ def _control(order: AttachOrder) -> ControlFile | None:
         if not is_running(order.folder):
             return None
         raise _refusal("RUN", f"cannot attach: {error}") from error
-
-
-def _read_plan(folder: Path) -> SessionPlan:
-    path = folder / "plan.json"
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=SessionPlan)
-    except FileNotFoundError:
-        raise DataError(f"{path}: is not there; the run is only starting, or this is no run folder") from None
-    except (OSError, msgspec.MsgspecError) as error:
-        raise DataError(
-            f"{path}: cannot be read ({error}); it is damaged, or another version of sessionflow wrote it"
-        ) from error
 
 
 def _load(order: AttachOrder) -> Strategy[Any]:
