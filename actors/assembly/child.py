@@ -9,13 +9,12 @@ from multiprocessing import forkserver, parent_process
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from actors.assembly import build_role
 from actors.assembly.places import ActorSpec, actor_roles, read_plan
 from actors.coordinator import Coordinator
 from actors.domain.exit_codes import ExitCode
 from actors.domain.lobby import Lobby
+from actors.domain.sealing import base_ids
 from actors.domain.session_plan import Remote, SessionPlan
 from actors.domain.speakers import Speakers
 from actors.runtime import clock
@@ -80,7 +79,7 @@ def _live(spec: ActorSpec, plan: SessionPlan, log: ActorLog, output: CapturedOut
             member=spec.role == "analysis",
             heartbeat_s=plan.flow.heartbeat_s,
             journal=JournalReader(spec.places.journal),
-            base=np.array([stream.id for stream in plan.base_streams], dtype=np.uint16),
+            base=base_ids(plan),
             output=output,
         )
         role = build_role(spec, plan)

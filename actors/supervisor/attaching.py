@@ -15,13 +15,12 @@ from types import FrameType
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-import numpy as np
-
 from actors.assembly.attached import attached_plan, build_attendance
 from actors.assembly.places import actor_roles
 from actors.domain.errors import ConfigError, DataError, Problem
 from actors.domain.exit_codes import ExitCode
 from actors.domain.roles import Effect, Log, LogLines, RoleError
+from actors.domain.sealing import base_ids
 from actors.domain.session_plan import SessionPlan
 from actors.domain.strategy import Strategy
 from actors.runtime.attached_shell import AttachedShell, JournalPlay, Visit, conclude
@@ -188,7 +187,7 @@ class _Attachment:
                 member=self._member,
                 heartbeat_s=plan.flow.heartbeat_s,
                 journal=self._journal,
-                base=np.array([stream.id for stream in plan.base_streams], dtype=np.uint16),
+                base=base_ids(plan),
             )
             return AttachedShell(visit, around).run()
 

@@ -11,8 +11,6 @@ from contextlib import ExitStack
 from types import FrameType
 from typing import Any, Final
 
-import numpy as np
-
 from actors.assembly import build_role
 from actors.assembly.places import ActorSpec, RunPlaces, actor_roles
 from actors.coordinator import Coordinator
@@ -21,6 +19,7 @@ from actors.domain.exit_codes import ExitCode
 from actors.domain.lobby import Guest
 from actors.domain.replay import Replay
 from actors.domain.roles import Done, Effect, Log, LogLines, Role, RoleError, Send, Wake
+from actors.domain.sealing import base_ids
 from actors.domain.session_plan import SessionPlan
 from actors.runtime import clock
 from actors.runtime.framing import Framing, keep
@@ -133,10 +132,9 @@ class InlinePipeline:
     def _read_up(self, role: Role, kind: str, reader: JournalReader) -> None:
         """Have a role read what was published; what it still owes is done."""
         guest = Guest(role.name, kind == ANALYSIS, self._framing.epoch, 0)
-        base = np.array([stream.id for stream in self._plan.base_streams], dtype=np.uint16)
         for sent in self._coordinator.admit(guest):
             if isinstance(sent, Send) and isinstance(sent.message, Welcome):
-                replay = Replay(role, sent.message, base)
+                replay = Replay(role, sent.message, base_ids(self._plan))
                 published = ((found.topic, found.message) for found in reader.all_envelopes())
                 for effects in replay.effects(published):
                     self._perform(role, effects)
