@@ -22,8 +22,7 @@ from actors.runtime.framing import Framing
 from actors.runtime.journal_files import JournalReader, JournalWriter
 from actors.runtime.journal_repair import repair_journal
 from actors.runtime.key_files import KeyFolder
-from actors.runtime.log_files import LogLimits
-from actors.runtime.logs import ActorLog, CapturedOutput
+from actors.runtime.logs import ActorLog, CapturedOutput, open_log
 from actors.runtime.remote import RemoteObservers
 from actors.runtime.shell import CoordinatorShell, Shell, Surroundings
 from actors.runtime.transport import Endpoints, Link, closing
@@ -37,9 +36,8 @@ def run_actor(spec: ActorSpec) -> None:
     prepare_process()
     output = CapturedOutput(spec.places.logs / f"{spec.name}.out")
     plan = read_plan(spec.places)
-    limits = LogLimits(plan.log_file_bytes, plan.log_keep)
     code = ExitCode.ACTOR_FAILED
-    with ActorLog(spec.places.logs, spec.name, plan.log_level, plan.timezone, limits) as log:
+    with open_log(spec.places.logs, spec.name, plan) as log:
         try:
             code = _live(spec, plan, log, output)
         except Exception:  # before the shell has spread its own net

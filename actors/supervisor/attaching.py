@@ -26,8 +26,7 @@ from actors.domain.strategy import Strategy
 from actors.runtime.attached_shell import AttachedShell, JournalPlay, Visit, conclude
 from actors.runtime.framing import Framing
 from actors.runtime.journal_files import JournalReader
-from actors.runtime.log_files import LogLimits
-from actors.runtime.logs import ActorLog
+from actors.runtime.logs import ActorLog, open_log
 from actors.runtime.private_files import replace_file
 from actors.runtime.shell import KNOWN, Surroundings
 from actors.runtime.store import remove_partials
@@ -157,8 +156,6 @@ class _Attachment:
         self._member = member
 
     def run(self, control: ControlFile | None, interrupts: Interrupts) -> Outcome:
-        plan = self._plan
-        limits = LogLimits(plan.log_file_bytes, plan.log_keep)
         visit = Visit(
             attendance=self._attendance,
             play=JournalPlay(self._journal, self._attendance),
@@ -170,7 +167,7 @@ class _Attachment:
         if self._order.since == "now":
             self._role.begin_at(NEVER)
             visit.begin_at = self._role.begin_at
-        with ActorLog(self._order.folder / "logs", self._name, plan.log_level, plan.timezone, limits) as log:
+        with open_log(self._order.folder / "logs", self._name, self._plan) as log:
             code = _replay(visit, log) if control is None else self._live(visit, control, log)
             outcome = self._conclude(visit, ExitCode.INTERRUPTED if visit.interrupted and not code else code)
             log.write("INFO", f"Ended: {outcome.summary['status']}, exit code {outcome.exit_code.value}")

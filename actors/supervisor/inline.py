@@ -25,8 +25,7 @@ from actors.runtime import clock
 from actors.runtime.framing import Framing, keep
 from actors.runtime.journal_files import JournalReader, JournalWriteError, JournalWriter
 from actors.runtime.journal_repair import repair_journal
-from actors.runtime.log_files import LogLimits
-from actors.runtime.logs import ActorLog
+from actors.runtime.logs import ActorLog, open_log
 from actors.runtime.strategy_loading import StrategyLoadError
 from actors.runtime.vitals import Vitals
 from actors.supervisor.interrupts import Interrupts, handling
@@ -105,9 +104,7 @@ class InlinePipeline:
 
     def _build(self, stack: ExitStack) -> None:
         for name, role in actor_roles(self._plan).items():
-            limits = LogLimits(self._plan.log_file_bytes, self._plan.log_keep)
-            log = ActorLog(self._places.logs, name, self._plan.log_level, self._plan.timezone, limits)
-            self._logs[name] = stack.enter_context(log)
+            self._logs[name] = stack.enter_context(open_log(self._places.logs, name, self._plan))
             self._acting = name
             built = self._coordinator if name == COORDINATOR else self._build_role(name, role)
             self._roles[name] = built
