@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Protocol
 
-from actors.domain.errors import DataError
 from actors.domain.exit_codes import ExitCode
 from actors.domain.lobby import Guest, Lobby
 from actors.domain.refusals import Refusals
@@ -20,8 +19,9 @@ from actors.domain.replay import Replay
 from actors.domain.roles import Done, Effect, Log, LogLines, Role, RoleError, Send, Wake
 from actors.domain.sealing import Streams
 from actors.runtime import clock
+from actors.runtime.failures import write_failure
 from actors.runtime.framing import Journal, publish
-from actors.runtime.journal_files import JournalReader, JournalWriteError
+from actors.runtime.journal_files import JournalReader
 from actors.runtime.logs import ActorLog, CapturedOutput
 from actors.runtime.remote import Admitted
 from actors.runtime.transport import (
@@ -36,7 +36,6 @@ from actors.runtime.transport import (
 from actors.runtime.vitals import Vitals
 from protocol import topics
 from protocol.codec import Envelope
-from protocol.errors import ProtocolError
 from protocol.messages import (
     Attached,
     Connect,
@@ -54,10 +53,6 @@ from protocol.messages import (
 
 GREETING_S: Final = 60.0
 """How long the supervisor and the coordinator may take to let an actor in."""
-
-
-KNOWN: Final = (RoleError, ProtocolError, DataError, PeerStalled, JournalWriteError)
-"""Errors that say all there is to say; any other gets a traceback."""
 
 
 class TimedRole(Role, Protocol):
@@ -140,10 +135,8 @@ class Shell:
         except SupervisorGone:
             self._log.write("ERROR", "The supervisor is gone; stopping")
             return ExitCode.ACTOR_FAILED
-        except KNOWN as error:
-            return self._fail(f"{error}", error)
         except Exception as error:  # noqa: BLE001  (the one broad net of a process)
-            return self._fail(f"{type(error).__name__}: {error}", error)
+            return self._fail(*write_failure(self._log, error))
         return ExitCode.DONE
 
     def _turn(self) -> None:
@@ -312,12 +305,7 @@ class Shell:
             )
         )
 
-    def _fail(self, reason: str, error: Exception) -> ExitCode:
-        if isinstance(error, KNOWN):
-            self._log.write("ERROR", reason)
-        else:
-            self._log.exception(reason)
-        code = ExitCode.DATA_MISSING if isinstance(error, DataError) else ExitCode.ACTOR_FAILED
+    def _fail(self, code: ExitCode, reason: str) -> ExitCode:
         try:
             self._tell(Failed(self._role.name, code, reason[:4096]))
         except PeerStalled:

@@ -17,18 +17,19 @@ from zoneinfo import ZoneInfo
 
 from actors.assembly.attached import attached_plan, build_attendance
 from actors.assembly.places import actor_roles
-from actors.domain.errors import ConfigError, DataError, Problem
+from actors.domain.errors import ConfigError, Problem
 from actors.domain.exit_codes import ExitCode
 from actors.domain.roles import Effect, Log, LogLines, RoleError
 from actors.domain.sealing import base_ids
 from actors.domain.session_plan import SessionPlan
 from actors.domain.strategy import Strategy
 from actors.runtime.attached_shell import AttachedShell, JournalPlay, Visit, conclude
+from actors.runtime.failures import write_failure
 from actors.runtime.framing import Framing
 from actors.runtime.journal_files import JournalReader
 from actors.runtime.logs import ActorLog, open_log
 from actors.runtime.private_files import replace_file
-from actors.runtime.shell import KNOWN, Surroundings
+from actors.runtime.shell import Surroundings
 from actors.runtime.store import remove_partials
 from actors.runtime.strategy_loading import StrategyLoadError, load_strategy
 from actors.runtime.transport import CLIENT_PREFIX, Endpoints, Link, closing
@@ -256,14 +257,9 @@ def _replay(visit: Visit, log: ActorLog) -> ExitCode:
         visit.play.read_on(perform, may_go_on)
         _say_what_is_missing(visit, log)
         conclude(visit, perform)
-    except KNOWN as error:
-        visit.reason = str(error)
-        log.write("ERROR", visit.reason)
-        return ExitCode.DATA_MISSING if isinstance(error, DataError) else ExitCode.ACTOR_FAILED
-    except Exception as error:
-        visit.reason = f"{type(error).__name__}: {error}"
-        log.exception(visit.reason)
-        return ExitCode.ACTOR_FAILED
+    except Exception as error:  # noqa: BLE001  (the one broad net of a process)
+        code, visit.reason = write_failure(log, error)
+        return code
     return ExitCode.DONE
 
 

@@ -9,12 +9,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from types import FrameType
-from typing import Any, Final
+from typing import Any
 
 from actors.assembly import build_role
 from actors.assembly.places import ActorSpec, RunPlaces, actor_roles
 from actors.coordinator import Coordinator
-from actors.domain.errors import DataError
 from actors.domain.exit_codes import ExitCode
 from actors.domain.lobby import Guest
 from actors.domain.replay import Replay
@@ -22,11 +21,11 @@ from actors.domain.roles import Done, Effect, Log, LogLines, Role, RoleError, Se
 from actors.domain.sealing import base_ids
 from actors.domain.session_plan import SessionPlan
 from actors.runtime import clock
+from actors.runtime.failures import write_failure
 from actors.runtime.framing import Framing, keep
-from actors.runtime.journal_files import JournalReader, JournalWriteError, JournalWriter
+from actors.runtime.journal_files import JournalReader, JournalWriter
 from actors.runtime.journal_repair import repair_journal
 from actors.runtime.logs import ActorLog, open_log
-from actors.runtime.strategy_loading import StrategyLoadError
 from actors.runtime.vitals import Vitals
 from actors.supervisor.interrupts import Interrupts, handling
 from actors.supervisor.run_state import ANALYSIS, COORDINATOR, Trouble, has_failures
@@ -34,12 +33,8 @@ from actors.supervisor.status import RunStatus
 from actors.supervisor.verdict import Verdict
 from actors.supervisor.watch import ActorLine, Show, Watch
 from protocol import topics
-from protocol.errors import ProtocolError
 from protocol.lifecycle import ActorState
 from protocol.messages import Finished, Heartbeat, Message, Progress, Stop, Welcome
-
-_KNOWN: Final = (RoleError, ProtocolError, DataError, StrategyLoadError, JournalWriteError)
-"""Errors that say all there is to say; any other gets a traceback."""
 
 
 class InlinePipeline:
@@ -88,19 +83,8 @@ class InlinePipeline:
             except KeyboardInterrupt:
                 self._logs[self._acting].write("WARNING", "Interrupted twice: stopped at once")
             except Exception as error:  # noqa: BLE001  (the one broad net of a process)
-                trouble = self._trouble(error)
+                trouble = Trouble(self._acting, *write_failure(self._logs[self._acting], error))
         return Verdict(self._exit_code(trouble), self._finished, trouble, self._snapshot(trouble))
-
-    def _trouble(self, error: Exception) -> Trouble:
-        """Write down whose failure it is; what nobody expected gets a traceback."""
-        if isinstance(error, _KNOWN):
-            reason = str(error)
-            self._logs[self._acting].write("ERROR", reason)
-        else:
-            reason = f"{type(error).__name__}: {error}"
-            self._logs[self._acting].exception(reason)
-        code = ExitCode.DATA_MISSING if isinstance(error, DataError) else ExitCode.ACTOR_FAILED
-        return Trouble(self._acting, code, reason)
 
     def _build(self, stack: ExitStack) -> None:
         for name, role in actor_roles(self._plan).items():
