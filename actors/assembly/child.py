@@ -20,7 +20,7 @@ from actors.domain.speakers import Speakers
 from actors.runtime import clock
 from actors.runtime.framing import Framing
 from actors.runtime.journal_files import JournalReader, JournalWriter
-from actors.runtime.journal_repair import repair_journal
+from actors.runtime.journal_repair import take_over
 from actors.runtime.key_files import KeyFolder
 from actors.runtime.logs import ActorLog, CapturedOutput, open_log
 from actors.runtime.remote import RemoteObservers
@@ -95,7 +95,7 @@ def _coordinate(role: Coordinator, spec: ActorSpec, plan: SessionPlan, around: S
     around.link.bind(plan.flow.credit, Speakers(actor_roles(plan)), remote)
     others = [name for name in actor_roles(plan) if name != spec.name and name not in spec.without]
     with JournalWriter(spec.places.journal, spec.places.run) as journal:
-        _take_over(role, spec, around, journal)
+        take_over(spec.places.journal, journal, around.log, role.recall)
         return CoordinatorShell(role, around, journal, Lobby(others, nonce=clock.monotonic_ns())).run()
 
 
@@ -103,12 +103,3 @@ def _remote_observers(remote: Remote) -> RemoteObservers:
     """Listen for remote observers; a process that holds a secret leaves no core behind."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     return RemoteObservers(remote.observe, KeyFolder(Path(remote.keys)).read_server())
-
-
-def _take_over(role: Coordinator, spec: ActorSpec, around: Surroundings, journal: JournalWriter) -> None:
-    repair = repair_journal(spec.places.journal)
-    if repair.torn_bytes:
-        around.log.write("WARNING", f"Cut {repair.torn_bytes} bytes of a half written record off the journal")
-    if repair.segment is not None:
-        role.recall(envelope.message for envelope in around.journal.all_envelopes())
-        journal.go_on(repair.segment)

@@ -24,7 +24,7 @@ from actors.runtime import clock
 from actors.runtime.failures import write_failure
 from actors.runtime.framing import Framing, keep
 from actors.runtime.journal_files import JournalReader, JournalWriter
-from actors.runtime.journal_repair import repair_journal
+from actors.runtime.journal_repair import take_over
 from actors.runtime.logs import ActorLog, open_log
 from actors.runtime.vitals import Vitals
 from actors.supervisor.interrupts import Interrupts, handling
@@ -100,12 +100,10 @@ class InlinePipeline:
 
     def _take_over(self) -> None:
         """Where there is a journal, bring everyone to where it ends."""
-        repair = repair_journal(self._places.journal)
-        if repair.segment is None:
+        log, recall = self._logs[COORDINATOR], self._coordinator.recall
+        if not take_over(self._places.journal, self._journal, log, recall):
             return
         reader = JournalReader(self._places.journal)
-        self._coordinator.recall(envelope.message for envelope in reader.all_envelopes())
-        self._journal.go_on(repair.segment)
         for name, kind in actor_roles(self._plan).items():
             if name != COORDINATOR:
                 self._read_up(self._roles[name], kind, reader)
