@@ -1,4 +1,4 @@
-"""The only module that touches ZeroMQ.
+"""The sockets of a run, over which its processes reach each other.
 
 1. The supervisor binds `command`, the coordinator binds the rest, everyone else connects, and only after the
    supervisor has said that the coordinator's sockets are bound.
@@ -21,7 +21,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import zmq
 
@@ -29,38 +29,22 @@ from actors.domain.speakers import Speakers
 from actors.runtime.framing import Framing, Refusal
 from actors.runtime.private_files import require_private_folder
 from actors.runtime.remote import Admitted, Refused, RemoteObservers
+from actors.runtime.sockets import COMMAND_OPTIONS, SEND_TIMEOUT_MS, SUBSCRIPTION_BYTES, open_run_socket
 from protocol import topics
-from protocol.codec import MAX_COMMAND_BYTES, MAX_FRAME_BYTES, Envelope
+from protocol.codec import Envelope
 from protocol.errors import ForeignFrame, MalformedFrame, SequenceGap, UnwelcomeFrame
 from protocol.messages import Attach, Message
 
-SEND_TIMEOUT_MS: Final = 10_000
 LAST_WORDS_MS: Final = 500
 ZERO_COPY_BYTES: Final = 65_536
 """Below this a copy is faster than keeping track of a shared buffer."""
 DRAIN: Final = 64
 """Frames taken from one socket before the others are looked at."""
-SUBSCRIPTION_BYTES: Final = 65_536
-"""The longest message that a subscriber may send to a publisher."""
-COMMANDS_WAITING: Final = 100_000
-"""Frames of one peer that may wait for the supervisor: four hours of heartbeats, should a terminal hang."""
 MAX_NONSENSE: Final = 100
 """After how many wrong frames a process on `command` is not listened to any more."""
 MAX_CLIENTS: Final = 1000
 """How many processes on `command` that are no actors are remembered."""
-_COMMAND: Final[dict[str, int | bytes]] = {
-    "rcvhwm": COMMANDS_WAITING,
-    "maxmsgsize": MAX_COMMAND_BYTES + 1024,
-}
 IPC_PATH_MAX: Final = zmq.IPC_PATH_MAX_LEN
-_DEFAULTS: Final[dict[str, int | bytes]] = {
-    "linger": 0,
-    "rcvhwm": 0,
-    "sndtimeo": SEND_TIMEOUT_MS,
-    "maxmsgsize": MAX_FRAME_BYTES + 1024,
-    "zap_domain": b"sessionflow",
-}
-"""A ZAP domain alone makes libzmq refuse peers that speak an older protocol without any mechanism."""
 CLIENT_PREFIX: Final = "ctl-"
 """What the names of those begin with who steer a run and are none of its actors."""
 ENDPOINTS: Final = ("ingest", "stream", "observe", "report")
@@ -174,7 +158,7 @@ class Link:
         if lifeline is not None:
             self._poller.register(lifeline, zmq.POLLIN)
         identity = f"{actor}#{os.getpid()}".encode()
-        command = self._socket(zmq.DEALER, routing_id=identity, linger=LAST_WORDS_MS, **_COMMAND)
+        command = self._socket(zmq.DEALER, routing_id=identity, linger=LAST_WORDS_MS, **COMMAND_OPTIONS)
         command.connect(url)
         self._command = command
         self._add(command, sends="command", receives=True)
@@ -355,7 +339,7 @@ class Link:
         socket.bind(self._endpoints.url(name, self.epoch))
 
     def _socket(self, kind: int, **options: int | bytes) -> zmq.Socket[bytes]:
-        return _configured(self._context, kind, **options)
+        return open_run_socket(self._context, kind, **options)
 
 
 class SupervisorLink:
@@ -375,7 +359,7 @@ class SupervisorLink:
         self._clients: deque[str] = deque()
         """Those who steer, as long as they are remembered."""
         self._context = zmq.Context()
-        self._router = _configured(self._context, zmq.ROUTER, router_mandatory=1, **_COMMAND)
+        self._router = open_run_socket(self._context, zmq.ROUTER, router_mandatory=1, **COMMAND_OPTIONS)
         self._router.bind(url)
         self._poller = zmq.Poller()
         self._poller.register(self._router, zmq.POLLIN)
@@ -475,7 +459,7 @@ class ControlLink:
         self._topic = topics.command(name)
         self._context = zmq.Context()
         identity = f"{name}#{os.getpid()}".encode()
-        self._dealer = _configured(self._context, zmq.DEALER, routing_id=identity, **_COMMAND)
+        self._dealer = open_run_socket(self._context, zmq.DEALER, routing_id=identity, **COMMAND_OPTIONS)
         self._dealer.connect(url)
 
     def send(self, message: Message) -> None:
@@ -503,10 +487,3 @@ def closing(link: Link) -> Iterator[Link]:
         yield link
     finally:
         link.close()
-
-
-def _configured(context: zmq.Context[Any], kind: int, **options: int | bytes) -> zmq.Socket[bytes]:
-    socket: zmq.Socket[bytes] = context.socket(kind)
-    for name, value in (_DEFAULTS | options).items():
-        socket.setsockopt(getattr(zmq, name.upper()), value)
-    return socket
