@@ -24,6 +24,7 @@ from actors.domain.sealing import base_ids
 from actors.domain.session_plan import SessionPlan
 from actors.domain.strategy import Strategy
 from actors.runtime.attached_shell import AttachedShell, JournalPlay, Visit, conclude
+from actors.runtime.command_links import CLIENT_PREFIX
 from actors.runtime.failures import write_failure
 from actors.runtime.framing import Framing
 from actors.runtime.journal_files import JournalReader
@@ -32,7 +33,7 @@ from actors.runtime.private_files import replace_file
 from actors.runtime.shell import Surroundings
 from actors.runtime.store import remove_partials
 from actors.runtime.strategy_loading import StrategyLoadError, load_strategy
-from actors.runtime.transport import CLIENT_PREFIX, Endpoints, Link, closing
+from actors.runtime.transport import Endpoints, Link, closing
 from actors.supervisor.control_file import ControlFile, NotSteerable, read_control
 from actors.supervisor.interrupts import Interrupts, handling
 from actors.supervisor.planner import portable
