@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import sys
+from contextlib import closing
 from multiprocessing import forkserver, parent_process
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +26,7 @@ from actors.runtime.key_files import KeyFolder
 from actors.runtime.logs import ActorLog, CapturedOutput, open_log
 from actors.runtime.remote import RemoteObservers
 from actors.runtime.shell import CoordinatorShell, Shell, Surroundings
-from actors.runtime.transport import Endpoints, Link, closing
+from actors.runtime.transport import Endpoints, Link
 
 PDEATHSIG: Final = 1
 """`PR_SET_PDEATHSIG` of prctl(2)."""

@@ -17,7 +17,6 @@
 import os
 import select
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -330,12 +329,3 @@ class Link:
 
     def _socket(self, kind: int, **options: int | bytes) -> zmq.Socket[bytes]:
         return open_run_socket(self._context, kind, **options)
-
-
-@contextmanager
-def closing(link: Link) -> Iterator[Link]:
-    """Close a link at the end of a block."""
-    try:
-        yield link
-    finally:
-        link.close()

@@ -7,7 +7,7 @@ import json
 import re
 import signal
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -33,7 +33,7 @@ from actors.runtime.private_files import replace_file
 from actors.runtime.shell import Surroundings
 from actors.runtime.store import remove_partials
 from actors.runtime.strategy_loading import StrategyLoadError, load_strategy
-from actors.runtime.transport import Endpoints, Link, closing
+from actors.runtime.transport import Endpoints, Link
 from actors.supervisor.control_file import ControlFile, NotSteerable, read_control
 from actors.supervisor.interrupts import Interrupts, handling
 from actors.supervisor.planner import portable

@@ -4,7 +4,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from actors.runtime.framing import Framing
 from actors.runtime.journal_files import JournalReader, JournalWriter
 from actors.runtime.logs import ActorLog
 from actors.runtime.shell import CoordinatorShell, Surroundings
-from actors.runtime.transport import Endpoints, Link, closing
+from actors.runtime.transport import Endpoints, Link
 from protocol import topics
 from protocol.codec import Envelope
 from protocol.messages import Ack, Attached, Heartbeat, Join, Message, Ready, Stop, Welcome
