@@ -19,13 +19,14 @@ from actors.domain.sealing import base_ids
 from actors.domain.session_plan import Remote, SessionPlan
 from actors.domain.speakers import Speakers
 from actors.runtime import clock
+from actors.runtime.coordinator_shell import CoordinatorShell
 from actors.runtime.framing import Framing
 from actors.runtime.journal_files import JournalReader, JournalWriter
 from actors.runtime.journal_repair import take_over
 from actors.runtime.key_files import KeyFolder
 from actors.runtime.logs import ActorLog, CapturedOutput, open_log
 from actors.runtime.remote import RemoteObservers
-from actors.runtime.shell import CoordinatorShell, Shell, Surroundings
+from actors.runtime.shell import Shell, Surroundings
 from actors.runtime.transport import Endpoints, Link
 
 PDEATHSIG: Final = 1

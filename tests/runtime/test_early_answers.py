@@ -14,10 +14,11 @@ from actors.domain.exit_codes import ExitCode
 from actors.domain.lobby import Guest, Lobby
 from actors.domain.roles import Done, Effect, Send
 from actors.runtime.command_links import SupervisorLink
+from actors.runtime.coordinator_shell import CoordinatorShell
 from actors.runtime.framing import Framing
 from actors.runtime.journal_files import JournalReader, JournalWriter
 from actors.runtime.logs import ActorLog
-from actors.runtime.shell import CoordinatorShell, Surroundings
+from actors.runtime.shell import Surroundings
 from actors.runtime.transport import Endpoints, Link
 from protocol import topics
 from protocol.codec import Envelope
