@@ -5,13 +5,11 @@ Everything goes below `attached/<name>/` in the run folder, but for the log, whi
 
 import json
 import re
-import signal
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -35,7 +33,7 @@ from actors.runtime.store import remove_partials
 from actors.runtime.strategy_loading import StrategyLoadError, load_strategy
 from actors.runtime.transport import Endpoints, Link
 from actors.supervisor.control_file import ControlFile, NotSteerable, read_control
-from actors.supervisor.interrupts import Interrupts, handling
+from actors.supervisor.interrupts import Interrupts, handling, leave_the_first
 from actors.supervisor.planner import portable
 from actors.supervisor.running import is_running, read_json
 from actors.supervisor.summary import Json, strategy_result
@@ -86,7 +84,7 @@ def attach(order: AttachOrder) -> Outcome:
     except RoleError as error:
         folder.rmdir()
         raise _refusal("--strategy", str(error)) from error
-    with Interrupts() as interrupts, handling(_obey_the_second()):
+    with Interrupts() as interrupts, handling(leave_the_first):
         return attachment.run(control, interrupts)
 
 
@@ -281,13 +279,3 @@ def _last(visit: Visit) -> str:
 
 def _refusal(where: str, message: str) -> ConfigError:
     return ConfigError(None, (Problem(where, message),))
-
-
-def _obey_the_second() -> Callable[[int, FrameType | None], None]:
-    """Leave the first interrupt to whoever counts; a second one ends the process where it is."""
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.default_int_handler)
-
-    return handle

@@ -4,7 +4,6 @@ Messages wait in one queue and are handed over in the order in which they were s
 and logs are the same as those of a run by processes. A strategy that never returns cannot be stopped here.
 """
 
-import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -27,7 +26,7 @@ from actors.runtime.journal_files import JournalReader, JournalWriter
 from actors.runtime.journal_repair import take_over
 from actors.runtime.logs import ActorLog, open_log
 from actors.runtime.vitals import Vitals
-from actors.supervisor.interrupts import Interrupts, handling
+from actors.supervisor.interrupts import Interrupts, handling, leave_the_first
 from actors.supervisor.run_state import ANALYSIS, COORDINATOR, Trouble, has_failures
 from actors.supervisor.status import RunStatus
 from actors.supervisor.verdict import Verdict
@@ -209,11 +208,10 @@ class InlinePipeline:
             return ExitCode.INTERRUPTED
         return ExitCode.ACTOR_FAILED if has_failures(self._finished) else ExitCode.DONE
 
-    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
         """Obey the first SIGINT or SIGTERM between two messages, the second at once."""
         self._interrupted = True
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.default_int_handler)
+        leave_the_first(number, frame)
 
 
 def _show_nothing(_status: RunStatus) -> None:
