@@ -1,6 +1,6 @@
 """What is said of the error that ends an actor, and with which code it ends."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from actors.domain.errors import DataError
 from actors.domain.exit_codes import ExitCode
@@ -15,19 +15,12 @@ KNOWN: Final = (RoleError, ProtocolError, DataError, StrategyLoadError, PeerStal
 """Errors that say all there is to say; any other gets a traceback."""
 
 
-class Failing(NamedTuple):
-    """How an actor fails."""
-
-    code: ExitCode
-    reason: str
-
-
-def write_failure(log: ActorLog, error: Exception) -> Failing:
-    """Write down the error that is being handled; what nobody expected gets its traceback."""
+def write_failure(log: ActorLog, error: Exception) -> tuple[ExitCode, str]:
+    """Write down the error that is being handled; give the exit code for it, and its reason in words."""
     if isinstance(error, KNOWN):
         reason = str(error)
         log.write("ERROR", reason)
     else:
         reason = f"{type(error).__name__}: {error}"
         log.exception(reason)  # noqa: LOG004  (who calls this handles it)
-    return Failing(ExitCode.DATA_MISSING if isinstance(error, DataError) else ExitCode.ACTOR_FAILED, reason)
+    return (ExitCode.DATA_MISSING if isinstance(error, DataError) else ExitCode.ACTOR_FAILED), reason
