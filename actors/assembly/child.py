@@ -70,8 +70,7 @@ def _live(spec: ActorSpec, plan: SessionPlan, log: ActorLog, output: CapturedOut
     parent = parent_process()
     lifeline = None if parent is None else int(parent.sentinel)
     framing = Framing(spec.places.run, spec.epoch)
-    link = Link(Endpoints(spec.places.sockets), spec.name, framing, lifeline)
-    with closing(link):
+    with closing(Link(Endpoints(spec.places.sockets), spec.name, framing, lifeline)) as link:
         around = Surroundings(
             link=link,
             log=log,

@@ -170,12 +170,9 @@ class Link:
             self._poller.register(descriptor, zmq.POLLIN)
         for socket, name in ((publisher, "stream"), (observed, "observe")):
             self._bind(socket, name)
-            self._add(socket, sends=None, receives=True)
         self._publisher, self._observed = publisher, observed
         for name in ("report", "ingest"):
-            puller = self._socket(zmq.PULL, rcvhwm=room)
-            self._bind(puller, name)
-            self._add(puller, sends=None, receives=True)
+            self._bind(self._socket(zmq.PULL, rcvhwm=room), name)
 
     def connect(self, actor: str, subscriptions: tuple[str, ...], epoch: int) -> None:
         """Open the sockets of one of the run's own actors, to the coordinator of an epoch."""
@@ -326,6 +323,7 @@ class Link:
 
     def _bind(self, socket: zmq.Socket[bytes], name: str) -> None:
         socket.bind(self._endpoints.url(name, self.epoch))
+        self._add(socket, sends=None, receives=True)
 
     def _socket(self, kind: int, **options: int | bytes) -> zmq.Socket[bytes]:
         return open_run_socket(self._context, kind, **options)
