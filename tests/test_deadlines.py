@@ -14,7 +14,7 @@ BOUNDED: Final = {
     ("actors/runtime/clock.py", "time.sleep"): "its length is its deadline; who calls it in a loop has one",
     ("actors/runtime/transport.py", "socket.send"): "every socket has SNDTIMEO",
     ("actors/runtime/transport.py", "self._observed.send"): "likewise; and it drops instead of waiting",
-    ("actors/runtime/transport.py", "self._dealer.send"): "likewise",
+    ("actors/runtime/command_links.py", "self._dealer.send"): "likewise",
     ("actors/supervisor/control.py", "link.send"): "ControlLink.send ends after SNDTIMEO",
     ("actors/runtime/transport.py", "self._remote.send"): "RemoteObservers.send does not wait",
     ("actors/supervisor/interrupts.py", "self._taken.recv"): "the socket does not block",

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,6 +11,7 @@ from actors.coordinator import Coordinator
 from actors.domain.lobby import Guest
 from actors.domain.replay import Replay
 from actors.domain.roles import Role
+from actors.domain.sealing import base_ids
 from actors.domain.session_plan import Flow, SessionPlan
 from actors.loader import Loader
 from actors.processor import Processor
@@ -47,7 +47,7 @@ class RestartedExchange(Exchange):
         super().__init__(plan, storage, seed)
         self.restarts = 0
         self._plan, self._storage = plan, storage
-        self._base = np.array([stream.id for stream in plan.base_streams], np.uint16)
+        self._base = base_ids(plan)
         self._journal: Published = []
         self._deaths = deaths
         self._turns = self._recorded = 0

@@ -5,29 +5,29 @@ import os
 import resource
 import signal
 import sys
+from contextlib import closing
 from multiprocessing import forkserver, parent_process
 from pathlib import Path
 from typing import Any, Final
-
-import numpy as np
 
 from actors.assembly import build_role
 from actors.assembly.places import ActorSpec, actor_roles, read_plan
 from actors.coordinator import Coordinator
 from actors.domain.exit_codes import ExitCode
 from actors.domain.lobby import Lobby
+from actors.domain.sealing import base_ids
 from actors.domain.session_plan import Remote, SessionPlan
 from actors.domain.speakers import Speakers
 from actors.runtime import clock
+from actors.runtime.coordinator_shell import CoordinatorShell
 from actors.runtime.framing import Framing
 from actors.runtime.journal_files import JournalReader, JournalWriter
-from actors.runtime.journal_repair import repair_journal
+from actors.runtime.journal_repair import take_over
 from actors.runtime.key_files import KeyFolder
-from actors.runtime.log_files import LogLimits
-from actors.runtime.logs import ActorLog, CapturedOutput
+from actors.runtime.logs import ActorLog, CapturedOutput, open_log
 from actors.runtime.remote import RemoteObservers
-from actors.runtime.shell import CoordinatorShell, Shell, Surroundings
-from actors.runtime.transport import Endpoints, Link, closing
+from actors.runtime.shell import Shell, Surroundings
+from actors.runtime.transport import Endpoints, Link
 
 PDEATHSIG: Final = 1
 """`PR_SET_PDEATHSIG` of prctl(2)."""
@@ -38,9 +38,8 @@ def run_actor(spec: ActorSpec) -> None:
     prepare_process()
     output = CapturedOutput(spec.places.logs / f"{spec.name}.out")
     plan = read_plan(spec.places)
-    limits = LogLimits(plan.log_file_bytes, plan.log_keep)
     code = ExitCode.ACTOR_FAILED
-    with ActorLog(spec.places.logs, spec.name, plan.log_level, plan.timezone, limits) as log:
+    with open_log(spec.places.logs, spec.name, plan) as log:
         try:
             code = _live(spec, plan, log, output)
         except Exception:  # before the shell has spread its own net
@@ -71,8 +70,7 @@ def _live(spec: ActorSpec, plan: SessionPlan, log: ActorLog, output: CapturedOut
     parent = parent_process()
     lifeline = None if parent is None else int(parent.sentinel)
     framing = Framing(spec.places.run, spec.epoch)
-    link = Link(Endpoints(spec.places.sockets), spec.name, framing, lifeline)
-    with closing(link):
+    with closing(Link(Endpoints(spec.places.sockets), spec.name, framing, lifeline)) as link:
         around = Surroundings(
             link=link,
             log=log,
@@ -80,7 +78,7 @@ def _live(spec: ActorSpec, plan: SessionPlan, log: ActorLog, output: CapturedOut
             member=spec.role == "analysis",
             heartbeat_s=plan.flow.heartbeat_s,
             journal=JournalReader(spec.places.journal),
-            base=np.array([stream.id for stream in plan.base_streams], dtype=np.uint16),
+            base=base_ids(plan),
             output=output,
         )
         role = build_role(spec, plan)
@@ -98,7 +96,7 @@ def _coordinate(role: Coordinator, spec: ActorSpec, plan: SessionPlan, around: S
     around.link.bind(plan.flow.credit, Speakers(actor_roles(plan)), remote)
     others = [name for name in actor_roles(plan) if name != spec.name and name not in spec.without]
     with JournalWriter(spec.places.journal, spec.places.run) as journal:
-        _take_over(role, spec, around, journal)
+        take_over(spec.places.journal, journal, around.log, role.recall)
         return CoordinatorShell(role, around, journal, Lobby(others, nonce=clock.monotonic_ns())).run()
 
 
@@ -106,12 +104,3 @@ def _remote_observers(remote: Remote) -> RemoteObservers:
     """Listen for remote observers; a process that holds a secret leaves no core behind."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     return RemoteObservers(remote.observe, KeyFolder(Path(remote.keys)).read_server())
-
-
-def _take_over(role: Coordinator, spec: ActorSpec, around: Surroundings, journal: JournalWriter) -> None:
-    repair = repair_journal(spec.places.journal)
-    if repair.torn_bytes:
-        around.log.write("WARNING", f"Cut {repair.torn_bytes} bytes of a half written record off the journal")
-    if repair.segment is not None:
-        role.recall(envelope.message for envelope in around.journal.all_envelopes())
-        journal.go_on(repair.segment)

@@ -8,12 +8,13 @@ from typing import Any, cast
 
 import click
 
+from actors.cli.chosen_run import choose_running
 from actors.cli.errors import exits_cleanly
 from actors.cli.options import find_run, runs_option
 from actors.domain.printing import printable
 from actors.supervisor.attaching import AttachOrder, Outcome, Since
 from actors.supervisor.attaching import attach as attach_to
-from actors.supervisor.running import is_running, running_runs
+from actors.supervisor.running import is_running
 
 strategy_option = click.option(
     "--strategy", required=True, metavar="TARGET", help="module:Class, or path/to/file.py:Class."
@@ -71,7 +72,7 @@ def attach(  # noqa: PLR0913 - one parameter per option of the command line
 
     RUN is a run folder, or the name of one below --runs; without it, the newest that is running.
     """
-    folder = _running(run, runs)
+    folder = choose_running(run, runs, "name one that is over to replay it")
     order = AttachOrder(folder, strategy, params, name, cast("Since", since), observe, _tell)
     _do(order, as_json=as_json)
 
@@ -95,17 +96,6 @@ def replay(
     if is_running(folder):
         raise click.UsageError(f"run {folder.name} is running: use `sessionflow attach {folder.name}`")
     _do(AttachOrder(folder, strategy, params, name, tell=_tell), as_json=as_json)
-
-
-def _running(run: str | None, runs: Path) -> Path:
-    if run is not None:
-        return find_run(run, runs).resolve()
-    going = running_runs(runs)
-    if not going:
-        raise click.UsageError(
-            f"no run is running in {runs}; name one that is over to replay it, or say where with --runs DIR"
-        )
-    return going[-1]
 
 
 def _do(order: AttachOrder, *, as_json: bool) -> None:

@@ -7,15 +7,16 @@ from typing import Final
 import click
 
 from actors.cli import VERBS, VerbGroup
+from actors.cli.chosen_run import choose_running
 from actors.cli.errors import exits_cleanly
-from actors.cli.options import find_run, runs_option
+from actors.cli.options import runs_option
 from actors.domain.errors import DataError
 from actors.domain.exit_codes import ExitCode
 from actors.domain.simulated_time import instant_of
 from actors.domain.steering import FASTEST, SLOWEST
 from actors.supervisor.control import NoAnswer, ask, order
 from actors.supervisor.control_file import NotSteerable, read_control
-from actors.supervisor.running import read_head, read_status, running_runs
+from actors.supervisor.running import read_head, read_status
 from protocol.messages import Steer
 
 MAX_STEPS: Final = 10**9
@@ -90,13 +91,7 @@ def stop(run: str | None, runs: Path) -> None:
 
 
 def _running(run: str | None, runs: Path) -> Path:
-    """Find the run that is meant; without a name, the newest that goes on."""
-    if run is not None:
-        return find_run(run, runs).resolve()
-    going = running_runs(runs)
-    if not going:
-        raise click.UsageError(f"no run is running in {runs}; name its folder, or say where with --runs DIR")
-    return going[-1]
+    return choose_running(run, runs, "name its folder")
 
 
 def _instant(folder: Path, text: str) -> int:

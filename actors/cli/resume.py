@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from actors.cli.chosen_run import choose_run
 from actors.cli.errors import exits_cleanly
-from actors.cli.options import find_run, runs_option
+from actors.cli.options import runs_option
 from actors.cli.run import import_launch
-from actors.supervisor.running import is_running, running_runs
+from actors.supervisor.running import is_running
 
 
 @click.command()
@@ -34,7 +35,7 @@ def resume(run: str | None, runs: Path, *, config: Path | None, inline: bool, as
     RUN is a run folder, or the name of one below --runs; without it, the newest that is running, or else the
     latest.
     """
-    folder = _choose(run, runs)
+    folder = choose_run(run, runs)
     if is_running(folder):
         control = import_module("actors.cli.control")
         control.steer_run(folder, control.order("resume"))
@@ -42,9 +43,3 @@ def resume(run: str | None, runs: Path, *, config: Path | None, inline: bool, as
     launching = import_launch(inline=inline)
     options = launching.LaunchOptions(runs=runs, inline=inline, as_json=as_json)
     sys.exit(launching.resume(folder, config, options))
-
-
-def _choose(run: str | None, runs: Path) -> Path:
-    if run is not None:
-        return find_run(run, runs).resolve()
-    return (running_runs(runs) or [find_run("latest", runs).resolve()])[-1]

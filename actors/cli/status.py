@@ -10,12 +10,13 @@ from typing import Final
 import click
 import msgspec
 
+from actors.cli.chosen_run import choose_run
 from actors.cli.errors import exits_cleanly
-from actors.cli.options import find_run, runs_option
+from actors.cli.options import runs_option
 from actors.domain.errors import DataError
 from actors.runtime import clock
 from actors.supervisor.console import Screen, open_console, print_status, print_summary
-from actors.supervisor.running import PlanHead, is_running, read_head, read_status, running_runs
+from actors.supervisor.running import PlanHead, is_running, read_head, read_status
 from actors.supervisor.status import RunStatus
 
 POLL_S: Final = 0.25
@@ -35,7 +36,7 @@ def status(run: str | None, runs: Path, *, watch: bool, as_json: bool) -> None:
     RUN is a run folder, or the name of one below --runs; without it, the newest that is running, or else the
     latest.
     """
-    folder = _choose(run, runs)
+    folder = choose_run(run, runs)
     if as_json:
         _write_json(follow(folder) if watch else iter([read_status(folder)]), indent=-1 if watch else 2)
         return
@@ -54,12 +55,6 @@ def follow(folder: Path, pause: Callable[[float], object] = clock.pause) -> Iter
             yield read_status(folder)
         pause(POLL_S)
     yield read_status(folder)
-
-
-def _choose(run: str | None, runs: Path) -> Path:
-    if run is not None:
-        return find_run(run, runs).resolve()
-    return (running_runs(runs) or [find_run("latest", runs).resolve()])[-1]
 
 
 def _head(folder: Path) -> PlanHead:

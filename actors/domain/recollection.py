@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from actors.domain.account import Account, SessionCount
-from actors.domain.sealing import unseal
+from actors.domain.sealing import base_ids, unseal
 from actors.domain.session_plan import SessionPlan
 from protocol.blocks import as_bars, as_times
 from protocol.lifecycle import Phase
@@ -30,7 +30,7 @@ class Recollection:
         """Go through the journal's messages in their order."""
         self._plan = plan
         self._account = account
-        self._base = np.array([stream.id for stream in plan.base_streams], dtype=np.uint16)
+        self._base = base_ids(plan)
         self._unhandled: deque[RawWindow] = deque()
         self._last: RawWindow | None = None
         self.phase: Phase | None = None

@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from actors.domain.barrier import Flight
 from actors.domain.roles import RoleError
+from actors.domain.session_plan import SessionPlan
 from actors.domain.session_tape import merge
 from protocol.blocks import BarBlock, as_bars, as_times, bar_block
 from protocol.messages import RawWindow, SealedWindow
@@ -48,6 +49,11 @@ def unseal(window: SealedWindow, base: Streams) -> RawWindow:
         block=window.block if kept.all() else bar_block(bars[kept]),
         defects=window.defects,
     )
+
+
+def base_ids(plan: SessionPlan) -> Streams:
+    """Give the ids of the base streams."""
+    return np.array([stream.id for stream in plan.base_streams], dtype=np.uint16)
 
 
 def _joined(window: RawWindow, derived: BarBlock) -> BarBlock:

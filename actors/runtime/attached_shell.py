@@ -301,9 +301,9 @@ class AttachedShell(Shell):
             self._look_for_interrupt()
         conclude(self._visit, self._perform)
 
-    def _fail(self, reason: str, error: Exception) -> ExitCode:
+    def _fail(self, code: ExitCode, reason: str) -> ExitCode:
         self._visit.reason = reason
-        return super()._fail(reason, error)
+        return super()._fail(code, reason)
 
 
 def conclude(visit: Visit, perform: Callable[[Iterable[Effect]], None]) -> None:

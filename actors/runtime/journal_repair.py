@@ -5,7 +5,7 @@ reads everything, so it is for a run that is resumed and not for one whose coord
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
@@ -15,8 +15,10 @@ from actors.runtime.journal_files import (
     READ_BUFFER_BYTES,
     JournalReader,
     JournalWriteError,
+    JournalWriter,
     segment_path,
 )
+from actors.runtime.logs import ActorLog
 from protocol.errors import JournalCorrupt
 from protocol.journal import HEADER, Source, is_torn, read_header, read_records
 from protocol.lifecycle import Phase
@@ -118,6 +120,23 @@ def repair_journal(folder: Path) -> Repair:
     JournalWriteError.
     """
     return repair(_SegmentFiles(folder))
+
+
+def take_over(
+    folder: Path, journal: JournalWriter, log: ActorLog, recall: Callable[[Iterable[Message]], None]
+) -> bool:
+    """Where there is a journal, let a coordinator `recall` it and go on where it ends; say whether there is.
+
+    Raises what `repair_journal` and `recall` raise.
+    """
+    repaired = repair_journal(folder)
+    if repaired.torn_bytes:
+        log.write("WARNING", f"Cut {repaired.torn_bytes} bytes of a half written record off the journal")
+    if repaired.segment is None:
+        return False
+    recall(envelope.message for envelope in JournalReader(folder).all_envelopes())
+    journal.go_on(repaired.segment)
+    return True
 
 
 class _SegmentFiles:

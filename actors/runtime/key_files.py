@@ -15,7 +15,6 @@ from actors.runtime.private_files import NotPrivate, read_private, require_priva
 from protocol.topics import ACTOR_NAME
 
 _Z85: Final = r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}"
-PUBLIC_KEY: Final = re.compile(_Z85)
 _PAIR: Final = re.compile(rf"public ({_Z85})\nsecret ({_Z85})\n".encode())
 _PUBLIC: Final = re.compile(rf"public ({_Z85})\n".encode())
 MADE_BY: Final = "make keys with `sessionflow keys`"

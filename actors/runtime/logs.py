@@ -20,6 +20,7 @@ from loguru import logger
 
 from actors.domain.local_time import local_stamp, local_stamps
 from actors.domain.printing import printable
+from actors.domain.session_plan import SessionPlan
 from actors.runtime.clock import now_utc
 from actors.runtime.log_files import (
     Bulk,
@@ -145,6 +146,15 @@ class ActorLog:
         for file, encode in self._files:
             notice = [self._record("WARNING", _lost(file))] if file.lost else []
             file.write(encode([*notice, *records]), len(records))
+
+
+def open_log(folder: Path, actor: str, plan: SessionPlan) -> ActorLog:
+    """Open the log of an actor of a run, with the level and the limits of its plan.
+
+    Raises OSError where the folder cannot be written to.
+    """
+    limits = LogLimits(plan.log_file_bytes, plan.log_keep)
+    return ActorLog(folder, actor, plan.log_level, plan.timezone, limits)
 
 
 def _lost(file: LogFile) -> str:

@@ -10,13 +10,14 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import zmq
 from zmq.utils import z85
 from zmq.utils.monitor import parse_monitor_message
 
 from actors.runtime.key_files import KeyPair, ServerKeys
+from actors.runtime.sockets import SUBSCRIPTION_BYTES, open_socket
 from protocol import codec, topics
 from protocol.codec import MAX_FRAME_BYTES, Envelope
 from protocol.errors import ForeignFrame, MalformedFrame
@@ -31,7 +32,6 @@ FAREWELL_MS: Final = 500
 """How long the last frames may take when the run is over."""
 ATTENDED: Final = 64
 """Handshakes and subscriptions that are looked at in one turn."""
-SUBSCRIPTION_BYTES: Final = 65_536
 _FAILED: Final[dict[int, str]] = {
     zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "it has no key, or another server's, or speaks another protocol",
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "it has no key, broke off, or took too long",
@@ -89,9 +89,9 @@ class RemoteObservers:
         """
         self._allowed = keys.allowed
         self._context = zmq.Context()
-        self._zap = _socket(self._context, zmq.REP)
+        self._zap = open_socket(self._context, zmq.REP)
         self._zap.bind(_ZAP_ENDPOINT)
-        self._publisher = _socket(
+        self._publisher = open_socket(
             self._context,
             zmq.XPUB,
             curve_server=1,
@@ -173,7 +173,7 @@ class RemoteObserver:
         if not url.startswith("tcp://"):
             raise BadAddress(url)
         self._context = zmq.Context()
-        self._socket = _socket(
+        self._socket = open_socket(
             self._context,
             zmq.SUB,
             curve_serverkey=server,
@@ -235,10 +235,3 @@ def _received(socket: "zmq.Socket[bytes]") -> Iterator[list[bytes]]:
             yield socket.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:
             return
-
-
-def _socket(context: "zmq.Context[Any]", kind: int, **options: int | bytes) -> "zmq.Socket[bytes]":
-    socket: zmq.Socket[bytes] = context.socket(kind)
-    for name, value in ({"linger": 0} | options).items():
-        socket.setsockopt(getattr(zmq, name.upper()), value)
-    return socket

@@ -10,41 +10,27 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from actors.domain.errors import DataError
 from actors.domain.exit_codes import ExitCode
-from actors.domain.lobby import Guest, Lobby
 from actors.domain.refusals import Refusals
 from actors.domain.replay import Replay
 from actors.domain.roles import Done, Effect, Log, LogLines, Role, RoleError, Send, Wake
 from actors.domain.sealing import Streams
 from actors.runtime import clock
-from actors.runtime.framing import Journal, publish
-from actors.runtime.journal_files import JournalReader, JournalWriteError
+from actors.runtime.failures import write_failure
+from actors.runtime.journal_files import JournalReader
 from actors.runtime.logs import ActorLog, CapturedOutput
-from actors.runtime.remote import Admitted
-from actors.runtime.transport import (
-    Arrival,
-    Broken,
-    Link,
-    PeerStalled,
-    Rejected,
-    Subscription,
-    SupervisorGone,
-)
+from actors.runtime.transport import Arrival, Link, PeerStalled, Rejected, SupervisorGone
 from actors.runtime.vitals import Vitals
 from protocol import topics
 from protocol.codec import Envelope
-from protocol.errors import ProtocolError
 from protocol.messages import (
     Attached,
     Connect,
-    Drop,
     Failed,
     Heartbeat,
     Hello,
-    Invite,
     Join,
     Message,
     Ready,
@@ -54,30 +40,6 @@ from protocol.messages import (
 
 GREETING_S: Final = 60.0
 """How long the supervisor and the coordinator may take to let an actor in."""
-
-
-KNOWN: Final = (RoleError, ProtocolError, DataError, PeerStalled, JournalWriteError)
-"""Errors that say all there is to say; any other gets a traceback."""
-
-
-class TimedRole(Role, Protocol):
-    """A role that is told the time: the coordinator."""
-
-    def begin(self) -> Iterable[Effect]:
-        """Start: everyone is there."""
-        ...
-
-    def on_time(self, now_ns: int) -> Iterable[Effect]:
-        """Learn the time."""
-        ...
-
-    def on_wake(self) -> Iterable[Effect]:
-        """A deadline has come."""
-        ...
-
-    def admit(self, guest: Guest) -> Iterable[Effect]:
-        """Welcome an actor."""
-        ...
 
 
 class NotLetIn(RoleError):
@@ -140,10 +102,8 @@ class Shell:
         except SupervisorGone:
             self._log.write("ERROR", "The supervisor is gone; stopping")
             return ExitCode.ACTOR_FAILED
-        except KNOWN as error:
-            return self._fail(f"{error}", error)
         except Exception as error:  # noqa: BLE001  (the one broad net of a process)
-            return self._fail(f"{type(error).__name__}: {error}", error)
+            return self._fail(*write_failure(self._log, error))
         return ExitCode.DONE
 
     def _turn(self) -> None:
@@ -312,102 +272,9 @@ class Shell:
             )
         )
 
-    def _fail(self, reason: str, error: Exception) -> ExitCode:
-        if isinstance(error, KNOWN):
-            self._log.write("ERROR", reason)
-        else:
-            self._log.exception(reason)
-        code = ExitCode.DATA_MISSING if isinstance(error, DataError) else ExitCode.ACTOR_FAILED
+    def _fail(self, code: ExitCode, reason: str) -> ExitCode:
         try:
             self._tell(Failed(self._role.name, code, reason[:4096]))
         except PeerStalled:
             self._log.write("ERROR", "The supervisor does not listen")
         return code
-
-
-class CoordinatorShell(Shell):
-    """The coordinator's loop: binds, lets everyone in, tells the time, keeps the journal."""
-
-    _role: TimedRole
-
-    def __init__(self, role: TimedRole, around: Surroundings, journal: Journal, lobby: Lobby) -> None:
-        """Put the coordinator into its surroundings."""
-        super().__init__(role, around)
-        self._journal = journal
-        self._lobby = lobby
-        self._early: list[Message] = []
-        """What has come before the run began: an actor that was let in need not wait for the others."""
-        self._done = False
-
-    def _greet(self) -> None:
-        """Say hello; the sockets are bound already. Let everyone in, then begin."""
-        self._tell(Hello(self._role.name, self._vitals.pid))
-        deadline_ns = clock.monotonic_ns() + round(self._around.greeting_s * 1e9)
-        while not self._lobby.is_complete and not self._stopped:
-            if clock.monotonic_ns() > deadline_ns:
-                raise NotLetIn(self._role.name, ", ".join(self._lobby.missing), self._around.greeting_s)
-            for arrival in self._link.poll(min(self._around.heartbeat_s, self._around.greeting_s)):
-                self._attend(arrival)
-            self._beat_if_due()
-        self._tell(Attached(self._role.name))
-        if not self._stopped:
-            self._perform(self._role.on_time(clock.monotonic_ns()))
-            self._perform(self._role.begin())
-            for message in self._early:
-                self._on_message(message)
-            self._early.clear()
-
-    def _attend(self, arrival: Arrival) -> None:
-        """Take what arrives before the run begins; who has read up already may answer before all are in."""
-        message = arrival.message if isinstance(arrival, Envelope) else None
-        if isinstance(message, Stop):
-            self._stopped = True
-        elif message is None or isinstance(message, Invite | Join | Ready):
-            self._take(arrival)
-        else:
-            self._early.append(message)
-
-    def _take(self, arrival: Arrival) -> None:
-        if isinstance(arrival, Subscription):
-            self._let_in(self._lobby.on_subscription(arrival.topic))
-        elif isinstance(arrival, Admitted):
-            self._log.write("INFO", f"Remote observer {arrival.name} listens")
-        elif isinstance(arrival, Broken):
-            self._write_rejected(Rejected(arrival.reason, arrival.actor))
-            self._handle(Drop(arrival.actor, arrival.reason))
-        else:
-            super()._take(arrival)
-
-    def _let_in(self, found: Iterable[Guest | Log]) -> None:
-        for item in found:
-            self._perform(self._role.admit(item) if isinstance(item, Guest) else (item,))
-
-    def _on_message(self, message: Message) -> None:
-        if isinstance(message, Stop) and self._done:
-            self._stopped = True
-        elif isinstance(message, Invite):
-            self._let_in(self._lobby.on_invite(message))
-        elif isinstance(message, Join):
-            self._let_in(self._lobby.on_join(message))
-        elif isinstance(message, Ready):
-            self._let_in(self._lobby.on_ready(message))
-        else:
-            self._handle(message)
-
-    def _handle(self, message: Message) -> None:
-        self._perform(self._role.on_time(clock.monotonic_ns()))
-        super()._handle(message)
-
-    def _on_turn(self) -> None:
-        now_ns = clock.monotonic_ns()
-        self._perform(self._role.on_time(now_ns))
-        if self._wake_at_ns is not None and now_ns >= self._wake_at_ns:
-            self._wake_at_ns = None
-            self._perform(self._role.on_wake())
-
-    def _send(self, effect: Send) -> None:
-        frame = self._link.encode(effect.topic, effect.message)
-        publish(self._journal, effect.topic, effect.message, frame, self._link.send)
-
-    def _finish(self, _: Done) -> None:
-        self._done = True

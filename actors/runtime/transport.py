@@ -1,4 +1,4 @@
-"""The only module that touches ZeroMQ.
+"""The sockets of a run, over which its processes reach each other.
 
 1. The supervisor binds `command`, the coordinator binds the rest, everyone else connects, and only after the
    supervisor has said that the coordinator's sockets are bound.
@@ -15,13 +15,10 @@
 """
 
 import os
-import re
 import select
-from collections import Counter, deque
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import zmq
 
@@ -29,40 +26,18 @@ from actors.domain.speakers import Speakers
 from actors.runtime.framing import Framing, Refusal
 from actors.runtime.private_files import require_private_folder
 from actors.runtime.remote import Admitted, Refused, RemoteObservers
+from actors.runtime.sockets import COMMAND_OPTIONS, SEND_TIMEOUT_MS, SUBSCRIPTION_BYTES, open_run_socket
 from protocol import topics
-from protocol.codec import MAX_COMMAND_BYTES, MAX_FRAME_BYTES, Envelope
+from protocol.codec import Envelope
 from protocol.errors import ForeignFrame, MalformedFrame, SequenceGap, UnwelcomeFrame
-from protocol.messages import Attach, Message
+from protocol.messages import Message
 
-SEND_TIMEOUT_MS: Final = 10_000
 LAST_WORDS_MS: Final = 500
 ZERO_COPY_BYTES: Final = 65_536
 """Below this a copy is faster than keeping track of a shared buffer."""
 DRAIN: Final = 64
 """Frames taken from one socket before the others are looked at."""
-SUBSCRIPTION_BYTES: Final = 65_536
-"""The longest message that a subscriber may send to a publisher."""
-COMMANDS_WAITING: Final = 100_000
-"""Frames of one peer that may wait for the supervisor: four hours of heartbeats, should a terminal hang."""
-MAX_NONSENSE: Final = 100
-"""After how many wrong frames a process on `command` is not listened to any more."""
-MAX_CLIENTS: Final = 1000
-"""How many processes on `command` that are no actors are remembered."""
-_COMMAND: Final[dict[str, int | bytes]] = {
-    "rcvhwm": COMMANDS_WAITING,
-    "maxmsgsize": MAX_COMMAND_BYTES + 1024,
-}
 IPC_PATH_MAX: Final = zmq.IPC_PATH_MAX_LEN
-_DEFAULTS: Final[dict[str, int | bytes]] = {
-    "linger": 0,
-    "rcvhwm": 0,
-    "sndtimeo": SEND_TIMEOUT_MS,
-    "maxmsgsize": MAX_FRAME_BYTES + 1024,
-    "zap_domain": b"sessionflow",
-}
-"""A ZAP domain alone makes libzmq refuse peers that speak an older protocol without any mechanism."""
-CLIENT_PREFIX: Final = "ctl-"
-"""What the names of those begin with who steer a run and are none of its actors."""
 ENDPOINTS: Final = ("ingest", "stream", "observe", "report")
 """Those of the coordinator; the supervisor's is `command`."""
 OBSERVED_FRAMES: Final = 128
@@ -71,8 +46,6 @@ WAITING_FRAMES: Final = 32
 """How many of them wait in its own process."""
 ATTACHED_SEND_MS: Final = 1000
 """How long somebody attached waits for a coordinator that does not listen: another may be about to come."""
-_IDENTITY: Final = re.compile(rb"([a-z0-9][a-z0-9_-]{0,31})#[0-9]+", re.ASCII)
-"""A process on `command`: an actor and a number that no other process of it has."""
 
 
 class SocketPathTooLong(Exception):
@@ -174,7 +147,7 @@ class Link:
         if lifeline is not None:
             self._poller.register(lifeline, zmq.POLLIN)
         identity = f"{actor}#{os.getpid()}".encode()
-        command = self._socket(zmq.DEALER, routing_id=identity, linger=LAST_WORDS_MS, **_COMMAND)
+        command = self._socket(zmq.DEALER, routing_id=identity, linger=LAST_WORDS_MS, **COMMAND_OPTIONS)
         command.connect(url)
         self._command = command
         self._add(command, sends="command", receives=True)
@@ -197,12 +170,9 @@ class Link:
             self._poller.register(descriptor, zmq.POLLIN)
         for socket, name in ((publisher, "stream"), (observed, "observe")):
             self._bind(socket, name)
-            self._add(socket, sends=None, receives=True)
         self._publisher, self._observed = publisher, observed
         for name in ("report", "ingest"):
-            puller = self._socket(zmq.PULL, rcvhwm=room)
-            self._bind(puller, name)
-            self._add(puller, sends=None, receives=True)
+            self._bind(self._socket(zmq.PULL, rcvhwm=room), name)
 
     def connect(self, actor: str, subscriptions: tuple[str, ...], epoch: int) -> None:
         """Open the sockets of one of the run's own actors, to the coordinator of an epoch."""
@@ -353,160 +323,7 @@ class Link:
 
     def _bind(self, socket: zmq.Socket[bytes], name: str) -> None:
         socket.bind(self._endpoints.url(name, self.epoch))
+        self._add(socket, sends=None, receives=True)
 
     def _socket(self, kind: int, **options: int | bytes) -> zmq.Socket[bytes]:
-        return _configured(self._context, kind, **options)
-
-
-class SupervisorLink:
-    """The supervisor's end of `command`."""
-
-    def __init__(self, endpoints: Endpoints, framing: Framing, refusal: Refusal | None = None) -> None:
-        """Bind the endpoint; `refusal` says who is not heard.
-
-        Raises SocketPathTooLong, and NotPrivate.
-        """
-        url = endpoints.url("command")
-        require_private_folder(endpoints.folder)
-        self._framing = framing
-        self._refusal = refusal
-        self._nonsense: Counter[bytes] = Counter()
-        """By process, how many of its frames were wrong."""
-        self._clients: deque[str] = deque()
-        """Those who steer, as long as they are remembered."""
-        self._context = zmq.Context()
-        self._router = _configured(self._context, zmq.ROUTER, router_mandatory=1, **_COMMAND)
-        self._router.bind(url)
-        self._poller = zmq.Poller()
-        self._poller.register(self._router, zmq.POLLIN)
-        self._identities: dict[str, bytes] = {}
-        """By actor, the process that spoke for it last; by its own name, each that wants to attach."""
-
-    def watch(self, descriptor: int) -> None:
-        """Wake `poll` also when this descriptor becomes readable."""
-        self._poller.register(descriptor, zmq.POLLIN)
-
-    def unwatch(self, descriptor: int) -> None:
-        """Stop watching a descriptor."""
-        self._poller.unregister(descriptor)
-
-    def send(self, actor: str, message: Message) -> bool:
-        """Send to an actor, or to a process that attaches; False where it is not connected (any more)."""
-        identity = self._identities.get(actor, b"")
-        topic = topics.command(actor.partition("#")[0])
-        frame = self._framing.encode(topic, message, channel=identity.decode() or topic)
-        try:
-            self._router.send_multipart([identity, frame], zmq.NOBLOCK)
-        except (zmq.Again, zmq.ZMQError):
-            return False
-        return True
-
-    def poll(self, timeout_s: float) -> Iterator[Envelope | Rejected]:
-        """Wait until something arrives, a watched descriptor is readable or the time is up."""
-        if self._router not in dict(self._poller.poll(max(0, int(timeout_s * 1000)))):
-            return
-        for _ in range(DRAIN):
-            try:
-                parts = self._router.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            if self._nonsense[parts[0]] < MAX_NONSENSE:
-                yield self._decode(parts)
-
-    def close(self) -> None:
-        """Close at once."""
-        self._context.destroy(linger=0)
-
-    def _decode(self, parts: list[bytes]) -> Envelope | Rejected:
-        arrival = self._read(parts)
-        if isinstance(arrival, Rejected):
-            return self._count(parts[0], arrival)
-        if arrival.sender.startswith(CLIENT_PREFIX):
-            self._remember(arrival.sender)
-        self._identities[arrival.sender] = parts[0]
-        return arrival
-
-    def _count(self, identity: bytes, rejected: Rejected) -> Rejected:
-        """Count a wrong frame against its process, which has a socket identity that no other has."""
-        if len(self._nonsense) >= MAX_CLIENTS:
-            self._nonsense.clear()
-        self._nonsense[identity] += 1
-        if self._nonsense[identity] < MAX_NONSENSE:
-            return rejected
-        words = f"{rejected.reason}; it has sent {MAX_NONSENSE} wrong frames and is not listened to any more"
-        return Rejected(words, rejected.sender)
-
-    def _remember(self, client: str) -> None:
-        """Forget the client that was heard first where there are many."""
-        if client in self._identities:
-            return
-        self._clients.append(client)
-        if len(self._clients) > MAX_CLIENTS:
-            oldest = self._clients.popleft()
-            self._identities.pop(oldest, None)
-            self._framing.forget(topics.command(oldest))
-
-    def _read(self, parts: list[bytes]) -> Envelope | Rejected:
-        """Read a frame; who asks to attach goes by its process: the name it asks for may be another's."""
-        identity = _IDENTITY.fullmatch(parts[0])
-        name = parts[0].decode(errors="replace") if identity is None else identity[1].decode()
-        if identity is None or len(parts) != 2:  # noqa: PLR2004  (identity and frame)
-            return Rejected(f"{name} sent {len(parts) - 1} parts, or is no actor", name)
-        try:
-            envelope = self._framing.read(parts[1], name)
-            if isinstance(envelope.message, Attach):
-                return envelope._replace(sender=parts[0].decode())
-            return self._framing.decode(parts[1], name, self._refusal)
-        except (MalformedFrame, ForeignFrame, UnwelcomeFrame) as error:
-            return Rejected(str(error), name)
-
-
-class ControlLink:
-    """A command line's end of `command`, under a name that no actor has."""
-
-    def __init__(self, endpoints: Endpoints, name: str, framing: Framing) -> None:
-        """Connect; nothing says whether anybody is there.
-
-        Raises SocketPathTooLong, and NotPrivate.
-        """
-        url = endpoints.url("command")
-        require_private_folder(endpoints.folder)
-        self._framing = framing
-        self._topic = topics.command(name)
-        self._context = zmq.Context()
-        identity = f"{name}#{os.getpid()}".encode()
-        self._dealer = _configured(self._context, zmq.DEALER, routing_id=identity, **_COMMAND)
-        self._dealer.connect(url)
-
-    def send(self, message: Message) -> None:
-        """Send to the supervisor, as soon as it is there."""
-        self._dealer.send(self._framing.encode(self._topic, message))
-
-    def receive(self, timeout_s: float) -> Envelope | Rejected | None:
-        """Wait for a message; None where none came in time."""
-        if not self._dealer.poll(max(0, int(timeout_s * 1000))):
-            return None
-        try:
-            return self._framing.decode(self._dealer.recv(zmq.NOBLOCK))
-        except (MalformedFrame, ForeignFrame) as error:
-            return Rejected(str(error))
-
-    def close(self) -> None:
-        """Close at once."""
-        self._context.destroy(linger=0)
-
-
-@contextmanager
-def closing(link: Link) -> Iterator[Link]:
-    """Close a link at the end of a block."""
-    try:
-        yield link
-    finally:
-        link.close()
-
-
-def _configured(context: zmq.Context[Any], kind: int, **options: int | bytes) -> zmq.Socket[bytes]:
-    socket: zmq.Socket[bytes] = context.socket(kind)
-    for name, value in (_DEFAULTS | options).items():
-        socket.setsockopt(getattr(zmq, name.upper()), value)
-    return socket
+        return open_run_socket(self._context, kind, **options)

@@ -5,40 +5,37 @@ Everything goes below `attached/<name>/` in the run folder, but for the log, whi
 
 import json
 import re
-import signal
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-import msgspec
-import numpy as np
-
 from actors.assembly.attached import attached_plan, build_attendance
 from actors.assembly.places import actor_roles
-from actors.domain.errors import ConfigError, DataError, Problem
+from actors.domain.errors import ConfigError, Problem
 from actors.domain.exit_codes import ExitCode
 from actors.domain.roles import Effect, Log, LogLines, RoleError
+from actors.domain.sealing import base_ids
 from actors.domain.session_plan import SessionPlan
 from actors.domain.strategy import Strategy
 from actors.runtime.attached_shell import AttachedShell, JournalPlay, Visit, conclude
+from actors.runtime.command_links import CLIENT_PREFIX
+from actors.runtime.failures import write_failure
 from actors.runtime.framing import Framing
 from actors.runtime.journal_files import JournalReader
-from actors.runtime.log_files import LogLimits
-from actors.runtime.logs import ActorLog
-from actors.runtime.shell import KNOWN, Surroundings
+from actors.runtime.logs import ActorLog, open_log
+from actors.runtime.private_files import replace_file
+from actors.runtime.shell import Surroundings
 from actors.runtime.store import remove_partials
 from actors.runtime.strategy_loading import StrategyLoadError, load_strategy
-from actors.runtime.transport import CLIENT_PREFIX, Endpoints, Link, closing
+from actors.runtime.transport import Endpoints, Link
 from actors.supervisor.control_file import ControlFile, NotSteerable, read_control
-from actors.supervisor.interrupts import Interrupts, handling
+from actors.supervisor.interrupts import Interrupts, handling, leave_the_first
 from actors.supervisor.planner import portable
-from actors.supervisor.run_folder import write_atomically
-from actors.supervisor.running import is_running
+from actors.supervisor.running import is_running, read_json
 from actors.supervisor.summary import Json, strategy_result
 from protocol.topics import ACTOR_NAME
 
@@ -78,7 +75,7 @@ def attach(order: AttachOrder) -> Outcome:
     Raises ConfigError and DataError where nothing was begun.
     """
     control = _control(order)
-    plan = _read_plan(order.folder)
+    plan = read_json(order.folder / "plan.json", SessionPlan)
     strategy = _load(order)
     name, folder = _make_folder(order, plan)
     try:
@@ -87,7 +84,7 @@ def attach(order: AttachOrder) -> Outcome:
     except RoleError as error:
         folder.rmdir()
         raise _refusal("--strategy", str(error)) from error
-    with Interrupts() as interrupts, handling(_obey_the_second()):
+    with Interrupts() as interrupts, handling(leave_the_first):
         return attachment.run(control, interrupts)
 
 
@@ -103,18 +100,6 @@ def _control(order: AttachOrder) -> ControlFile | None:
         if not is_running(order.folder):
             return None
         raise _refusal("RUN", f"cannot attach: {error}") from error
-
-
-def _read_plan(folder: Path) -> SessionPlan:
-    path = folder / "plan.json"
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=SessionPlan)
-    except FileNotFoundError:
-        raise DataError(f"{path}: is not there; the run is only starting, or this is no run folder") from None
-    except (OSError, msgspec.MsgspecError) as error:
-        raise DataError(
-            f"{path}: cannot be read ({error}); it is damaged, or another version of sessionflow wrote it"
-        ) from error
 
 
 def _load(order: AttachOrder) -> Strategy[Any]:
@@ -171,8 +156,6 @@ class _Attachment:
         self._member = member
 
     def run(self, control: ControlFile | None, interrupts: Interrupts) -> Outcome:
-        plan = self._plan
-        limits = LogLimits(plan.log_file_bytes, plan.log_keep)
         visit = Visit(
             attendance=self._attendance,
             play=JournalPlay(self._journal, self._attendance),
@@ -184,7 +167,7 @@ class _Attachment:
         if self._order.since == "now":
             self._role.begin_at(NEVER)
             visit.begin_at = self._role.begin_at
-        with ActorLog(self._order.folder / "logs", self._name, plan.log_level, plan.timezone, limits) as log:
+        with open_log(self._order.folder / "logs", self._name, self._plan) as log:
             code = _replay(visit, log) if control is None else self._live(visit, control, log)
             outcome = self._conclude(visit, ExitCode.INTERRUPTED if visit.interrupted and not code else code)
             log.write("INFO", f"Ended: {outcome.summary['status']}, exit code {outcome.exit_code.value}")
@@ -201,7 +184,7 @@ class _Attachment:
                 member=self._member,
                 heartbeat_s=plan.flow.heartbeat_s,
                 journal=self._journal,
-                base=np.array([stream.id for stream in plan.base_streams], dtype=np.uint16),
+                base=base_ids(plan),
             )
             return AttachedShell(visit, around).run()
 
@@ -212,7 +195,7 @@ class _Attachment:
         if code in (ExitCode.ACTOR_FAILED, ExitCode.DATA_MISSING):
             remove_partials(tables)
         summary = self._summary(visit, code)
-        write_atomically(self._folder / "summary.json", json.dumps(summary, indent=2).encode() + b"\n")
+        replace_file(self._folder / "summary.json", json.dumps(summary, indent=2).encode() + b"\n")
         return Outcome(code, summary)
 
     def _summary(self, visit: Visit, code: ExitCode) -> Json:
@@ -273,14 +256,9 @@ def _replay(visit: Visit, log: ActorLog) -> ExitCode:
         visit.play.read_on(perform, may_go_on)
         _say_what_is_missing(visit, log)
         conclude(visit, perform)
-    except KNOWN as error:
-        visit.reason = str(error)
-        log.write("ERROR", visit.reason)
-        return ExitCode.DATA_MISSING if isinstance(error, DataError) else ExitCode.ACTOR_FAILED
-    except Exception as error:
-        visit.reason = f"{type(error).__name__}: {error}"
-        log.exception(visit.reason)
-        return ExitCode.ACTOR_FAILED
+    except Exception as error:  # noqa: BLE001  (the one broad net of a process)
+        code, visit.reason = write_failure(log, error)
+        return code
     return ExitCode.DONE
 
 
@@ -301,13 +279,3 @@ def _last(visit: Visit) -> str:
 
 def _refusal(where: str, message: str) -> ConfigError:
     return ConfigError(None, (Problem(where, message),))
-
-
-def _obey_the_second() -> Callable[[int, FrameType | None], None]:
-    """Leave the first interrupt to whoever counts; a second one ends the process where it is."""
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.default_int_handler)
-
-    return handle

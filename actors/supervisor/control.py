@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from actors.runtime import clock
+from actors.runtime.command_links import CLIENT_PREFIX, ControlLink
 from actors.runtime.framing import Framing
-from actors.runtime.transport import CLIENT_PREFIX, ControlLink, Endpoints, Rejected
+from actors.runtime.transport import Endpoints, Rejected
 from actors.supervisor.control_file import ControlFile
 from protocol.messages import Answer, Steer, SteerAction
 

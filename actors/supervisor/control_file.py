@@ -81,8 +81,7 @@ def read_control(folder: Path) -> ControlFile:
     if not is_running(folder):
         raise NotSteerable(f"run {folder.name} is not running; `sessionflow status {folder.name}` says why")
     try:
-        require_plain_run(folder)
-        control = msgspec.json.decode(read_private(folder / NAME), type=ControlFile)
+        return _read_trusted(folder)
     except FileNotFoundError:
         raise NotSteerable(
             f"run {folder.name} cannot be steered: it runs in one process (--inline), is only starting "
@@ -92,14 +91,12 @@ def read_control(folder: Path) -> ControlFile:
         raise NotSteerable(f"run {folder.name} cannot be trusted: {error}") from error
     except (OSError, msgspec.MsgspecError) as error:
         raise NotSteerable(f"{folder / NAME} cannot be read: {error}") from error
+
+
+def _read_trusted(folder: Path) -> ControlFile:
+    require_plain_run(folder)
+    control = msgspec.json.decode(read_private(folder / NAME), type=ControlFile)
     if control.version != PROTOCOL_VERSION:
         raise NotSteerable(f"run {folder.name} was started by another version of sessionflow")
-    _require_private_sockets(folder, control)
+    require_private_folder(Path(control.sockets))
     return control
-
-
-def _require_private_sockets(folder: Path, control: ControlFile) -> None:
-    try:
-        require_private_folder(Path(control.sockets))
-    except NotPrivate as error:
-        raise NotSteerable(f"run {folder.name} cannot be trusted: {error}") from error

@@ -4,45 +4,37 @@ Messages wait in one queue and are handed over in the order in which they were s
 and logs are the same as those of a run by processes. A strategy that never returns cannot be stopped here.
 """
 
-import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from types import FrameType
-from typing import Any, Final
-
-import numpy as np
+from typing import Any
 
 from actors.assembly import build_role
 from actors.assembly.places import ActorSpec, RunPlaces, actor_roles
 from actors.coordinator import Coordinator
-from actors.domain.errors import DataError
 from actors.domain.exit_codes import ExitCode
 from actors.domain.lobby import Guest
 from actors.domain.replay import Replay
 from actors.domain.roles import Done, Effect, Log, LogLines, Role, RoleError, Send, Wake
+from actors.domain.sealing import base_ids
 from actors.domain.session_plan import SessionPlan
 from actors.runtime import clock
+from actors.runtime.failures import write_failure
 from actors.runtime.framing import Framing, keep
-from actors.runtime.journal_files import JournalReader, JournalWriteError, JournalWriter
-from actors.runtime.journal_repair import repair_journal
-from actors.runtime.log_files import LogLimits
-from actors.runtime.logs import ActorLog
-from actors.runtime.strategy_loading import StrategyLoadError
+from actors.runtime.journal_files import JournalReader, JournalWriter
+from actors.runtime.journal_repair import take_over
+from actors.runtime.logs import ActorLog, open_log
 from actors.runtime.vitals import Vitals
-from actors.supervisor.interrupts import Interrupts, handling
+from actors.supervisor.interrupts import Interrupts, handling, leave_the_first
 from actors.supervisor.life import FIRST_LIFE, Life
 from actors.supervisor.run_state import ANALYSIS, COORDINATOR, Trouble, has_failures
 from actors.supervisor.status import RunStatus
 from actors.supervisor.verdict import Verdict
 from actors.supervisor.watch import ActorLine, Show, Watch
 from protocol import topics
-from protocol.errors import ProtocolError
 from protocol.lifecycle import ActorState
 from protocol.messages import Drop, Finished, Heartbeat, Message, Progress, Stop, Welcome
-
-_KNOWN: Final = (RoleError, ProtocolError, DataError, StrategyLoadError, JournalWriteError)
-"""Errors that say all there is to say; any other gets a traceback."""
 
 
 class InlinePipeline:
@@ -98,25 +90,12 @@ class InlinePipeline:
             except KeyboardInterrupt:
                 self._logs[self._acting].write("WARNING", "Interrupted twice: stopped at once")
             except Exception as error:  # noqa: BLE001  (the one broad net of a process)
-                trouble = self._trouble(error)
+                trouble = Trouble(self._acting, *write_failure(self._logs[self._acting], error))
         return Verdict(self._exit_code(trouble), self._finished, trouble, self._snapshot(trouble), self._lost)
-
-    def _trouble(self, error: Exception) -> Trouble:
-        """Write down whose failure it is; what nobody expected gets a traceback."""
-        if isinstance(error, _KNOWN):
-            reason = str(error)
-            self._logs[self._acting].write("ERROR", reason)
-        else:
-            reason = f"{type(error).__name__}: {error}"
-            self._logs[self._acting].exception(reason)
-        code = ExitCode.DATA_MISSING if isinstance(error, DataError) else ExitCode.ACTOR_FAILED
-        return Trouble(self._acting, code, reason)
 
     def _build(self, stack: ExitStack) -> None:
         for name, role in self._kinds.items():
-            limits = LogLimits(self._plan.log_file_bytes, self._plan.log_keep)
-            log = ActorLog(self._places.logs, name, self._plan.log_level, self._plan.timezone, limits)
-            self._logs[name] = stack.enter_context(log)
+            self._logs[name] = stack.enter_context(open_log(self._places.logs, name, self._plan))
             self._acting = name
             built = self._coordinator if name == COORDINATOR else self._build_role(name, role)
             self._roles[name] = built
@@ -128,12 +107,10 @@ class InlinePipeline:
 
     def _take_over(self) -> None:
         """Where there is a journal, bring everyone to where it ends."""
-        repair = repair_journal(self._places.journal)
-        if repair.segment is None:
+        log, recall = self._logs[COORDINATOR], self._coordinator.recall
+        if not take_over(self._places.journal, self._journal, log, recall):
             return
         reader = JournalReader(self._places.journal)
-        self._coordinator.recall(envelope.message for envelope in reader.all_envelopes())
-        self._journal.go_on(repair.segment)
         for name, kind in self._kinds.items():
             if name != COORDINATOR:
                 self._read_up(self._roles[name], kind, reader)
@@ -141,10 +118,9 @@ class InlinePipeline:
     def _read_up(self, role: Role, kind: str, reader: JournalReader) -> None:
         """Have a role read what was published; what it still owes is done."""
         guest = Guest(role.name, kind == ANALYSIS, self._framing.epoch, 0)
-        base = np.array([stream.id for stream in self._plan.base_streams], dtype=np.uint16)
         for sent in self._coordinator.admit(guest):
             if isinstance(sent, Send) and isinstance(sent.message, Welcome):
-                replay = Replay(role, sent.message, base)
+                replay = Replay(role, sent.message, base_ids(self._plan))
                 published = ((found.topic, found.message) for found in reader.all_envelopes())
                 for effects in replay.effects(published):
                     self._perform(role, effects)
@@ -244,11 +220,10 @@ class InlinePipeline:
             return ExitCode.INTERRUPTED
         return ExitCode.ACTOR_FAILED if self._lost or has_failures(self._finished) else ExitCode.DONE
 
-    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
         """Obey the first SIGINT or SIGTERM between two messages, the second at once."""
         self._interrupted = True
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.default_int_handler)
+        leave_the_first(number, frame)
 
 
 def _show_nothing(_status: RunStatus) -> None:

@@ -77,5 +77,11 @@ def handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]
             signal.signal(number, handler_before)
 
 
+def leave_the_first(_number: int, _frame: FrameType | None) -> None:
+    """Leave an interrupt to whoever counts; the next one ends the process where it is."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+
+
 def _ignore(_number: int, _frame: FrameType | None) -> None:
     """Let the wake-up descriptor tell; without a handler there would be no wake-up."""

@@ -20,8 +20,7 @@ from actors.domain.session_flow import TAG
 from actors.domain.session_plan import SessionPlan
 from actors.runtime import clock
 from actors.runtime.calendars import Calendars
-from actors.runtime.log_files import LogLimits
-from actors.runtime.logs import ActorLog
+from actors.runtime.logs import ActorLog, open_log
 from actors.runtime.private_files import NotPrivate, require_private_folder
 from actors.runtime.store import Catalog, remove_partials
 from actors.runtime.transport import Endpoints, SocketPathTooLong
@@ -187,12 +186,7 @@ class _Launch:
 
     def run(self, interrupts: Interrupts, made_from: "_MadeFrom | None" = None) -> ExitCode:
         """Run to the end; of a run in its first life, keep what it is `made_from`."""
-        plan = self._plan
-        limits = LogLimits(plan.log_file_bytes, plan.log_keep)
-        with (
-            ActorLog(self._places.logs, "supervisor", plan.log_level, plan.timezone, limits) as log,
-            ExitStack() as stack,
-        ):
+        with open_log(self._places.logs, "supervisor", self._plan) as log, ExitStack() as stack:
             self._log_start(log)
             run = self._start(interrupts, log, stack)
             if made_from is not None:

@@ -11,9 +11,10 @@ from actors.domain.exit_codes import ExitCode
 from actors.domain.refusals import Refusals
 from actors.domain.session_plan import SessionPlan
 from actors.runtime import clock
+from actors.runtime.command_links import CLIENT_PREFIX, SupervisorLink
 from actors.runtime.framing import Framing
 from actors.runtime.logs import ActorLog
-from actors.runtime.transport import CLIENT_PREFIX, Endpoints, Rejected, SupervisorLink
+from actors.runtime.transport import Endpoints, Rejected
 from actors.supervisor import decisions, events, guests
 from actors.supervisor.events import Dump, Event, Follow, Kill, Note, Start, Tell
 from actors.supervisor.guest_watch import GuestWatch

@@ -26,6 +26,7 @@ from actors.runtime.calendars import Calendars
 from actors.runtime.journal_files import JournalWriteError
 from actors.runtime.journal_repair import cut_torn, repair_journal, run_of
 from actors.runtime.locks import LockHeld, take_lock
+from actors.runtime.private_files import replace_file
 from actors.runtime.store import Catalog
 from actors.supervisor import inputs
 from actors.supervisor.comparison import differences
@@ -33,7 +34,7 @@ from actors.supervisor.inputs import Inputs
 from actors.supervisor.life import Life
 from actors.supervisor.planner import make_plan, portable
 from actors.supervisor.remote_access import NOT_SERVED
-from actors.supervisor.run_folder import ReopenedFolder, RunFolderError, environment, write_atomically
+from actors.supervisor.run_folder import ReopenedFolder, RunFolderError, environment
 from actors.supervisor.running import read_status
 from protocol.errors import JournalCorrupt
 
@@ -77,11 +78,6 @@ def take_up(run: Path, configuration: Path | None, fit: Callable[[SessionPlan], 
             raise _refusal(run, (str(error),)) from error
         stack.pop_all()
     return Resumed(config, plan, folder, life)
-
-
-def is_resumable(run: Path) -> bool:
-    """Whether a run that does not go on has ended before its end."""
-    return _came_to_its_end(run) is None
 
 
 def _claim(run: Path) -> int:
@@ -207,7 +203,7 @@ def _mend(run: Path, lost: Mapping[str, str]) -> tuple[Life, int | None]:
         (run / "tables").mkdir()
         entry = {"torn_bytes": torn.bytes, "torn_segments": torn.segments, "cut_bytes": repair.cut_bytes}
         content = {"resumptions": [*past, entry]}
-        write_atomically(run / RESUMPTIONS, json.dumps(content, indent=2).encode() + b"\n")
+        replace_file(run / RESUMPTIONS, json.dumps(content, indent=2).encode() + b"\n")
     except JournalCorrupt as error:
         raise _refusal(run, (f"{error}; it is damaged, so launch the run anew",)) from error
     except (JournalWriteError, OSError) as error:

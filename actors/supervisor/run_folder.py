@@ -106,7 +106,7 @@ class RunFolder:
         Raises RunFolderError.
         """
         try:
-            write_atomically(self.places.folder / name, json.dumps(content, indent=2).encode() + b"\n")
+            replace_file(self.places.folder / name, json.dumps(content, indent=2).encode() + b"\n")
         except OSError as error:
             raise RunFolderError(
                 f"{name} cannot be written to the run folder ({error.strerror}): "
@@ -141,11 +141,6 @@ class ReopenedFolder(RunFolder):
     def remove(self) -> None:
         """Keep what earlier lives have left."""
         self.close()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it."""
-    replace_file(path, content)
 
 
 def environment() -> Mapping[str, Any]:

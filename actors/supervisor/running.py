@@ -42,7 +42,7 @@ def read_head(folder: Path) -> PlanHead:
 
     Raises DataError.
     """
-    return _read(folder / "plan.json", PlanHead)
+    return read_json(folder / "plan.json", PlanHead)
 
 
 def read_status(folder: Path) -> RunStatus:
@@ -51,11 +51,28 @@ def read_status(folder: Path) -> RunStatus:
     Raises DataError.
     """
     running = is_running(folder)
-    status = _read(folder / "status.json", RunStatus)
+    status = read_json(folder / "status.json", RunStatus)
     if running or status.state in FINAL:
         return status
     how = f"{ABANDONED}; go on with `{resume_command(folder.name)}`"
     return msgspec.structs.replace(status, message=how)
+
+
+def read_json(path: Path, kind: type[Content]) -> Content:
+    """Read a file of a run's folder.
+
+    Raises DataError.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        raise DataError(f"{path}: is not there; the run is only starting, or this is no run folder") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+    except msgspec.MsgspecError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error}); it is damaged, or another version of sessionflow wrote it"
+        ) from error
 
 
 def _started_ns(folder: Path) -> int:
@@ -63,12 +80,3 @@ def _started_ns(folder: Path) -> int:
         return (folder / "lock").stat().st_mtime_ns
     except OSError:
         return 0
-
-
-def _read(path: Path, kind: type[Content]) -> Content:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except FileNotFoundError:
-        raise DataError(f"{path}: is not there; the run is only starting, or this is no run folder") from None
-    except (OSError, msgspec.MsgspecError) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from error

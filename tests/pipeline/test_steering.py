@@ -8,8 +8,9 @@ from typing import Final
 
 import msgspec
 
+from actors.runtime.command_links import ControlLink
 from actors.runtime.framing import Framing
-from actors.runtime.transport import ControlLink, Endpoints
+from actors.runtime.transport import Endpoints
 from actors.supervisor.control_file import read_control
 from protocol.messages import Hello, Steer
 from tests.pipeline.conftest import ROOT, Configure, Ended, Json, Launch, Launcher

@@ -4,7 +4,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,11 +13,13 @@ import numpy as np
 from actors.domain.exit_codes import ExitCode
 from actors.domain.lobby import Guest, Lobby
 from actors.domain.roles import Done, Effect, Send
+from actors.runtime.command_links import SupervisorLink
+from actors.runtime.coordinator_shell import CoordinatorShell
 from actors.runtime.framing import Framing
 from actors.runtime.journal_files import JournalReader, JournalWriter
 from actors.runtime.logs import ActorLog
-from actors.runtime.shell import CoordinatorShell, Surroundings
-from actors.runtime.transport import Endpoints, Link, SupervisorLink, closing
+from actors.runtime.shell import Surroundings
+from actors.runtime.transport import Endpoints, Link
 from protocol import topics
 from protocol.codec import Envelope
 from protocol.messages import Ack, Attached, Heartbeat, Join, Message, Ready, Stop, Welcome

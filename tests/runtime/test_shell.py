@@ -15,11 +15,13 @@ from actors.domain.errors import DataError
 from actors.domain.exit_codes import ExitCode
 from actors.domain.lobby import Guest, Lobby
 from actors.domain.roles import Done, Effect, Log, LogLines, Role, RoleError, Send, Wake
+from actors.runtime.command_links import SupervisorLink
+from actors.runtime.coordinator_shell import CoordinatorShell
 from actors.runtime.framing import Framing
 from actors.runtime.journal_files import JournalReader, JournalWriter
 from actors.runtime.logs import ActorLog
-from actors.runtime.shell import CoordinatorShell, Shell, Surroundings
-from actors.runtime.transport import Arrival, Endpoints, Link, Subscription, SupervisorLink
+from actors.runtime.shell import Shell, Surroundings
+from actors.runtime.transport import Arrival, Endpoints, Link, Subscription
 from protocol import topics
 from protocol.codec import Envelope
 from protocol.messages import (

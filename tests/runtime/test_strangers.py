@@ -11,17 +11,15 @@ import pytest
 import zmq
 
 from actors.domain.speakers import Speakers
+from actors.runtime.command_links import MAX_NONSENSE, ControlLink, SupervisorLink
 from actors.runtime.framing import Framing
 from actors.runtime.private_files import NotPrivate
 from actors.runtime.transport import (
-    MAX_NONSENSE,
     Arrival,
     Broken,
-    ControlLink,
     Endpoints,
     Link,
     Rejected,
-    SupervisorLink,
 )
 from protocol import topics
 from protocol.codec import MAX_COMMAND_BYTES, MAX_FRAME_BYTES, Envelope, Stamp, encode

@@ -12,6 +12,7 @@ import zmq
 
 from actors.domain.lobby import Guest, Lobby
 from actors.domain.roles import Log
+from actors.runtime.command_links import SupervisorLink
 from actors.runtime.framing import Framing
 from actors.runtime.transport import (
     IPC_PATH_MAX,
@@ -24,7 +25,6 @@ from actors.runtime.transport import (
     SocketPathTooLong,
     Subscription,
     SupervisorGone,
-    SupervisorLink,
 )
 from protocol import topics
 from protocol.blocks import BarBlock, TimeBlock

@@ -12,7 +12,6 @@ from functools import partial
 from itertools import islice
 from typing import Any, Final
 
-import numpy as np
 from msgspec.structs import replace
 
 from actors.analysis import Analysis
@@ -22,6 +21,7 @@ from actors.domain.exit_codes import ExitCode
 from actors.domain.lobby import Guest, Lobby
 from actors.domain.replay import Replay
 from actors.domain.roles import Done, Effect, Log, LogLines, Role, Send, Wake
+from actors.domain.sealing import base_ids
 from actors.domain.session_plan import SessionPlan
 from actors.loader import Loader
 from actors.processor import Processor
@@ -242,10 +242,9 @@ class ActorProcess(Process):
 
     def boot(self) -> None:
         """Begin to live."""
-        base = np.array([stream.id for stream in self.stage.plan.base_streams], dtype=np.uint16)
         speaks_as = self.name if not self.attached else self.stage.market.actors[0]
         self.role: Role = Witness(build_role(self.name, self.kind, self.stage), self.stage.checks, speaks_as)
-        self._base = base
+        self._base = base_ids(self.stage.plan)
         self._waits_for: type[Message] | None = Connect
         if not self.attached:
             self.tell(Hello(self.name, 1))

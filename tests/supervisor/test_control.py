@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from actors.assembly.places import RunPlaces
+from actors.runtime.command_links import SupervisorLink
 from actors.runtime.framing import Framing
 from actors.runtime.locks import take_lock
-from actors.runtime.transport import Endpoints, Rejected, SupervisorLink
+from actors.runtime.transport import Endpoints, Rejected
 from actors.supervisor.control import NoAnswer, ask, order
 from actors.supervisor.control_file import (
     NAME,

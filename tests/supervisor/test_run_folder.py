@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from actors.runtime.locks import is_held, take_lock
+from actors.runtime.private_files import replace_file
 from actors.supervisor.run_folder import (
     PACKAGES,
     SOCKETS_PREFIX,
@@ -20,7 +21,6 @@ from actors.supervisor.run_folder import (
     _unused_folder,
     environment,
     remove_stale_sockets,
-    write_atomically,
 )
 
 NAME = re.compile(r"\d{8}-\d{6}-(?P<slug>[a-z0-9]+(?:-[a-z0-9]+)*)-[0-9a-f]{4}")
@@ -161,9 +161,9 @@ def test_json_is_read_back_and_only_the_last_version_is_there(run: RunFolder, ve
 
 def test_who_reads_a_file_while_it_is_replaced_keeps_the_old_one_whole(tmp_path: Path) -> None:
     path = tmp_path / "status.json"
-    write_atomically(path, b"old" * 1000)
+    replace_file(path, b"old" * 1000)
     with path.open("rb") as reader:
-        write_atomically(path, b"new")
+        replace_file(path, b"new")
         assert reader.read() == b"old" * 1000
     assert path.read_bytes() == b"new"
 

@@ -15,11 +15,11 @@ import msgspec
 
 from actors.domain.errors import DataError
 from actors.results import Run
+from actors.runtime.private_files import replace_file
 from actors.supervisor.report import sections
 from actors.supervisor.report.document import build_document
 from actors.supervisor.report.elements import Markup, element, joined, section
 from actors.supervisor.report.result_sections import strategy_sections
-from actors.supervisor.run_folder import write_atomically
 from actors.supervisor.wording import listed
 
 Json = dict[str, Any]
@@ -43,7 +43,7 @@ def write_report(run: Run, path: Path) -> int:
     document = build_document(run, lambda rest: len(render_page(rest).encode()))
     content = render_page(document).encode()
     try:
-        write_atomically(path, content)
+        replace_file(path, content)
     except OSError as error:
         raise DataError(
             f"{path}: cannot be written ({error.strerror}); choose another with --output"
