@@ -77,7 +77,7 @@ class Coordinator:
         self._now_ns = self._progress_ns = 0
         self._signalled: dict[str, int] = {}
         """The last window for which an actor's signals were taken."""
-        self._begun = False
+        self._begun = self._has_news = False
         self._stopped = self._interrupted = False
         self._handlers: dict[type[Message], Callable[[Any], Iterator[Effect]]] = {
             SessionBars: self._on_bars,
@@ -124,13 +124,12 @@ class Coordinator:
 
     def begin(self) -> Iterator[Effect]:
         """Start the first session, or go on where the journal ends. Everyone has joined."""
-        self._begun = True
+        self._begun = self._has_news = True
         yield flow("3: SessionCoordinator.run() - Started")
         if self._phases.phase is None:
             yield from self._phases.begin(self._now_ns)
         else:
             yield from self._take_over()
-        yield from self._progress()
         yield from self._advance()
 
     def admit(self, guest: Guest) -> Iterator[Effect]:
@@ -244,12 +243,11 @@ class Coordinator:
     def _advance(self) -> Iterator[Effect]:
         self._feed.take_up(self._now_ns)
         yield from self._move()
-        has_news = False
         while not self._is_over and self._phases.is_complete(self._barrier):
             yield from self._phases.complete(self._now_ns, self._cutter.lag_ns)
             yield from self._move()
-            has_news = True
-        if self._steering.has_news(self._barrier.in_flight) or has_news:
+            self._has_news = True
+        if self._steering.has_news(self._barrier.in_flight) or self._has_news:
             yield from self._progress()
         yield from self._end()
 
@@ -314,7 +312,7 @@ class Coordinator:
         yield Done()
 
     def _progress(self) -> Iterator[Effect]:
-        self._progress_ns = self._now_ns
+        self._progress_ns, self._has_news = self._now_ns, False
         phases = self._phases
         if phases.phase is None:
             return
