@@ -307,8 +307,9 @@ class QualityView:
 
     def _closes_of(self, stretch: Session, is_read: Iterable[bool]) -> list[Counts]:
         """Give when the bars of each stream are due; none is of those that are not read."""
+        closes = {interval: expected_closes(stretch, interval) for interval in set(self._intervals)}
         return [
-            expected_closes(stretch, interval) if read else _NO_TIMES
+            closes[interval] if read else _NO_TIMES
             for interval, read in zip(self._intervals, is_read, strict=True)
         ]
 

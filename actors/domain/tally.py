@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from actors.domain.quality_ledger import QualityView, score
+from actors.domain.quality_ledger import QualityView, StreamQuality, score
 from actors.domain.session_plan import Session, SessionPlan
 from actors.domain.session_stretches import stretches
 from protocol.blocks import BarFlag, Bars, as_bars, as_quality, as_times
@@ -58,7 +58,7 @@ class Tally:
         """Give the totals of every served stream, by id; an unfinished session counts up to its last step."""
         counts = self._quality
         if self._open_until is not None:
-            counts = self._with_quality(self._open_until)
+            counts = self._with_quality(self._found(self._open_until))
         return tuple(self._total(stream.id, counts) for stream in self._streams)
 
     def history_score(self, session: int) -> float:
@@ -95,20 +95,21 @@ class Tally:
             self._sessions.pop(window.session - self._kept, None)
 
     def _close_stretch(self, session: int, end: int) -> None:
-        sums = self._sessions[session]
-        for stream in self._base:
-            found, (expected, missing) = self._view.at(stream, end), sums[stream]
-            sums[stream] = expected + found.expected, missing + found.missing
+        sums, found = self._sessions[session], self._found(end)
+        for quality in found:
+            expected, missing = sums[quality.stream]
+            sums[quality.stream] = expected + quality.expected, missing + quality.missing
         if session >= 0:
-            self._quality = self._with_quality(end)
+            self._quality = self._with_quality(found)
 
-    def _with_quality(self, last_step: int) -> dict[str, Counts]:
-        """Add the counters of the current stretch, as of a step, to those of all before."""
+    def _found(self, step: int) -> list[StreamQuality]:
+        return [self._view.at(stream, step) for stream in self._base]
+
+    def _with_quality(self, found: list[StreamQuality]) -> dict[str, Counts]:
+        """Add the counters of the current stretch to those of all before."""
         sums = {name: counts.copy() for name, counts in self._quality.items()}
-        for stream in self._base:
-            quality = self._view.at(stream, last_step)
-            for name, counts in sums.items():
-                counts[stream] += getattr(quality, name)
+        for name, counts in sums.items():
+            counts[self._base] += [getattr(quality, name) for quality in found]
         return sums
 
     def _total(self, stream: int, counts: dict[str, Counts]) -> StreamTotal:
