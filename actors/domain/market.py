@@ -188,9 +188,7 @@ class Market:
 
     def newest(self, symbol: str) -> TradeBar | None:
         """Give a symbol's newest base bar, be it of a session before; None before its first."""
-        stream = self._streams[self._of_symbol(self._base, symbol)]
-        stream.advance(self.now)
-        return stream.newest()
+        return self._streams[self._of_symbol(self._base, symbol)].newest(self.now)
 
     def last_update(self, symbol: str) -> int | None:
         """Give the close of a symbol's newest base bar of this session, ns UTC."""

@@ -85,16 +85,21 @@ class StreamBars:
         """The close stamp of the newest bar that is known; None before the session's first."""
         return int(self._known.close_ts[self.count - 1]) if self.count else None
 
-    def newest(self) -> TradeBar | None:
-        """Give the newest bar that is known, be it of a session before; None before the stream's first."""
-        bars = self._passed[-1] if self._passed else self._known.between(0, self.count)
+    def newest(self, now: int) -> TradeBar | None:
+        """Give the newest bar by `now`, be it of a session before; None before the stream's first.
+
+        Nothing is copied for it: what trades asks at every step.
+        """
+        bars = self._waiting.between(0, bisect_right(self.closes, now))
+        if not len(bars):
+            bars = self._passed[-1] if self._passed else self._known.between(0, self.count)
         if not len(bars):
             return self._last_of_before
         return TradeBar(int(bars.close_ts[-1]), *bars.floats[:, -1].tolist())
 
     def start_session(self) -> None:
         """Let the session's bars join the history; its oldest session drops out. Tell the listeners."""
-        self._last_of_before = self.newest()
+        self._last_of_before = self.newest(now=0)  # nothing waits
         if self._stream.history_sessions:
             self._settle()
             known = self._known
