@@ -15,7 +15,6 @@
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from functools import partial
 from itertools import islice, pairwise
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -106,7 +105,7 @@ class Analysis:
         self._tables = tables
         self._indicator_rows = IndicatorRecording(plan, spec.name, board, tables)
         self._trade_rows = TradeRecording(spec.name, tables)
-        self._handlers = find_handlers(strategy, self._context)
+        self._handlers = find_handlers(strategy)
         window = strategy.needs().window
         self._gatherer = None if window is None else WindowGatherer(window, self._layout)
         self._errors: list[Effect] = []
@@ -316,7 +315,7 @@ class Analysis:
         handler = self._handlers.get(name)
         try:
             if handler is not None:
-                handler()
+                handler(self._context)
         except (Exception, SystemExit) as error:  # noqa: BLE001  what a strategy raises is its own affair
             self._on_error(name, error, None)
 
@@ -325,9 +324,10 @@ class Analysis:
         handler = self._handlers.get(name)
         if handler is None:
             return
+        context = self._context
         for event in events:
             try:
-                handler(event)
+                handler(context, event)
             except (Exception, SystemExit) as error:  # noqa: BLE001  what a strategy raises is its own affair
                 self._on_error(name, error, event if name == "on_bar" else None)
                 if self._stopped:
@@ -360,10 +360,10 @@ def declared_indicators(strategy: Strategy[Any], spec: StrategySpec) -> tuple[In
     return tuple({indicator.key: indicator for indicator in declared}.values())
 
 
-def find_handlers(strategy: Strategy[Any], context: Context) -> dict[str, Callable[..., None]]:
-    """Bind the handlers that a strategy's class defines to the context."""
+def find_handlers(strategy: Strategy[Any]) -> dict[str, Callable[..., None]]:
+    """Find the handlers that a strategy's class defines."""
     defined = (name for name in HANDLERS if getattr(type(strategy), name) is not getattr(Strategy, name))
-    return {name: partial(getattr(strategy, name), context) for name in defined}
+    return {name: getattr(strategy, name) for name in defined}
 
 
 def _about(bar: Bar | None) -> str:
