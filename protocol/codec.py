@@ -95,7 +95,7 @@ def limit_bytes(topic: str) -> int:
 
 
 def _crc_of(start: bytes, header: bytes) -> int:
-    return zlib.crc32(header[CRC_OFFSET + 4 :], zlib.crc32(header[:CRC_OFFSET], zlib.crc32(start)))
+    return zlib.crc32(b"".join((start, header[:CRC_OFFSET], header[CRC_OFFSET + 4 :])))
 
 
 def _read_header(frame: bytes, start: int, sender: str) -> Stamp:

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from actors.domain.digest import DataDigest, SignalsDigest, StreamDigest
+from actors.domain.equal_runs import run_starts
 from actors.domain.roles import RoleError
 from actors.domain.session_plan import SessionPlan
 from actors.domain.tally import Tally
@@ -48,13 +47,13 @@ class SessionCount:
 
     def add(self, window: RawWindow) -> None:
         """Count a window."""
-        instants = np.unique(as_bars(window.block)["close_ts"])
+        closes = as_bars(window.block)["close_ts"]
         self.windows += 1
         self.steps += window.steps.n
-        self.iterations += len(instants)
+        self.iterations += len(run_starts(closes))
         self.bars += window.block.n
-        if len(instants):
-            self.last_ts = int(instants[-1])
+        if len(closes):
+            self.last_ts = int(closes[-1])
 
     def report(self, session: int, lag_ns: int) -> SessionReport:
         """Make the report of a finished session."""

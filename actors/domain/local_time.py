@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
+from actors.domain.equal_runs import run_starts
+
 NS_PER_S: Final = 1_000_000_000
 DAY_S: Final = 86_400
 QUARTER_S: Final = 900
@@ -38,9 +40,11 @@ def clock_minutes(instants_ns: npt.NDArray[np.int64], timezone: str) -> npt.NDAr
 
 def _clock_seconds(instants_ns: npt.NDArray[np.int64], timezone: str) -> npt.NDArray[np.int64]:
     seconds = instants_ns // NS_PER_S
-    quarters, place = np.unique(seconds // QUARTER_S, return_inverse=True)
-    offsets = np.array([_offset(quarter, timezone)[0] for quarter in quarters.tolist()], dtype=np.int64)
-    return (seconds + offsets[place]) % DAY_S
+    quarters = seconds // QUARTER_S
+    starts = run_starts(quarters)
+    offsets = [_offset(quarter, timezone)[0] for quarter in quarters[starts].tolist()]
+    local: npt.NDArray[np.int64] = seconds + np.repeat(offsets, np.diff(starts, append=len(seconds)))
+    return local % DAY_S
 
 
 def local_stamps(instants_ns: Iterable[int], timezone: str) -> list[str]:

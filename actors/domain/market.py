@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from actors.domain.bar_views import BarColumns, BarSeries
+from actors.domain.equal_runs import run_starts
 from actors.domain.historical_board import HistoricalBoard
 from actors.domain.intervals import NS_PER_S, Interval
 from actors.domain.lag import lag_ns
@@ -146,9 +147,9 @@ class Market:
         bars = self._without_lead(bars)
         order = np.argsort(bars.stream, kind="stable")
         ints, floats = bars.ints.take(order, axis=1), bars.floats.take(order, axis=1)
-        ids, starts = np.unique(ints[0], return_index=True)
+        starts = run_starts(ints[0])
         bounds = pairwise([*starts.tolist(), len(bars)])
-        self._offered = [self._streams[stream] for stream in ids.tolist()]
+        self._offered = [self._streams[stream] for stream in ints[0, starts].tolist()]
         for stream, (start, end) in zip(self._offered, bounds, strict=True):
             stream.offer(BarColumns(ints[:, start:end], floats[:, start:end]))
         self._quality.offer(window.quality)

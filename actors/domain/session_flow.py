@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from actors.domain.equal_runs import run_starts
 from actors.domain.local_time import clock_texts
 from actors.domain.roles import Log, LogLines
 from actors.domain.session_plan import SessionPlan
@@ -65,7 +66,8 @@ class StepLines:
     def _steps(self, window: RawWindow) -> Iterator[tuple[int, str, int, bytes]]:
         """Give of every step with a base bar: instant, local time, how many streams go on, whose bars."""
         bars = as_bars(window.block)
-        instants, starts = np.unique(bars["close_ts"], return_index=True)
+        starts = run_starts(bars["close_ts"])
+        instants = bars["close_ts"][starts]
         streams = bars["stream"].tobytes()
         edges = [*(starts * _ID_BYTES).tolist(), len(streams)]
         active = len(self._ends) - np.searchsorted(self._ends, instants, side="left")
