@@ -1,5 +1,6 @@
 """The strategy of the workload: a plain handler per bar that gives one signal per crossing."""
 
+from dataclasses import replace
 from typing import Final
 
 from actors.domain.bar_views import Bar
@@ -38,3 +39,11 @@ class CrossoverCounter(Strategy[StrategyParams]):
         if self._above.setdefault(bar.symbol, above) != above:
             self._above[bar.symbol] = above
             ctx.signal(bar.symbol, "BUY" if above else "SELL", 1.0, NOT_TRADED)
+
+
+class LongerBarsCounter(CrossoverCounter):
+    """Be called with bars of 5m and 15m only, as the peer is whose engine is called from Python."""
+
+    def needs(self) -> Needs:
+        """Ask for these bars and both averages."""
+        return replace(super().needs(), intervals=(INTERVAL, "15m"))

@@ -16,6 +16,7 @@ HERE: Final = Path(__file__).resolve().parent
 LAUNCH: Final = HERE.parent / "scripts" / "launch.py"
 STRATEGIES: Final = {
     "bar": "crossover_counter.py:CrossoverCounter",
+    "bar of 5m or 15m": "crossover_counter.py:LongerBarsCounter",
     "step": "crossover_by_step.py:CrossoverByStep",
     "window": "crossover_by_window.py:CrossoverByWindow",
 }
@@ -104,6 +105,7 @@ Engine = SessionFlow | Peer
 
 ENGINES: Final[tuple[Engine, ...]] = (
     SessionFlow("bar"),
+    SessionFlow("bar of 5m or 15m"),
     SessionFlow("step"),
     SessionFlow("window"),
     SessionFlow("bar", inline=True),
@@ -125,6 +127,6 @@ def configure(folder: Path, workload: Workload) -> None:
     """Write a configuration for every handler beside the workload's own."""
     for handler, target in STRATEGIES.items():
         document = configuration(workload, sessions(workload.days))
-        entry = {"name": f"crossover_by_{handler}", "strategy": f"{HERE}/{target}"}
+        entry = {"name": f"crossover_by_{handler.replace(' ', '_')}", "strategy": f"{HERE}/{target}"}
         document["session_data_config"]["strategies"] = [entry]
         (folder / f"{handler}.json").write_text(json.dumps(document), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Measure how long after a step is due a strategy's handler is called, in paced runs by processes.
+"""Measure how long after a step is due a strategy's handler is called, and how many steps go in lock-step.
 
     python benchmarks/latency.py [--symbols "2 100 1000"] [--days N] [--step-ms MS] [--inline] [--json FILE]
 
@@ -8,6 +8,9 @@
    could not be handled before the next was due.
 3. All that comes between is in it: wake-up, cutting, the barrier with processor and quality manager, journal.
 4. The first steps of a run are left out: they load and warm up what no later step does again.
+5. Lock-step is a run of two symbols as fast as can be, but with one window under way and one step in it.
+6. A bare ZeroMQ round trip between two processes of the same machine stands below: a step takes one and a
+   half of them until its handler is called, and two in lock-step, whatever else is done.
 """
 
 import json
@@ -22,6 +25,7 @@ from typing import Final, NamedTuple
 import click
 import numpy as np
 import numpy.typing as npt
+from bare_round_trip import round_trip_us
 from engines import LAUNCH
 from numbers_option import numbers
 from small_run import machine
@@ -87,13 +91,29 @@ def measure(folder: Path, workload: Workload, step_ms: float, extra: tuple[str, 
     return Latency(workload.symbols, len(late_ms), quantiles, float(late_ms.max()))
 
 
-def print_table(found: list[Latency], step_ms: float) -> None:
+def lock_step(folder: Path, days: int, extra: tuple[str, ...]) -> float:
+    """Do a run with one step under way at a time; give the steps a second while it streamed."""
+    workload = Workload(2, days)
+    prepare(folder, workload)
+    document = configuration(workload, sessions(days))
+    document["pipeline"] = {"window_steps": 1, "credit": 1}
+    config = folder / "lock_step.json"
+    config.write_text(json.dumps(document), encoding="utf-8")
+    command = [sys.executable, str(LAUNCH), str(config), "--runs", str(folder / "runs"), "--json", *extra]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    summary = json.loads(ended.stdout)
+    return float(sum(each["steps"] for each in summary["sessions"]) / summary["wall_s"]["streaming"])
+
+
+def print_table(found: list[Latency], step_ms: float, steps_per_s: float, bare_us: float) -> None:
     """Print what was measured."""
     names = (f"p{quantile:g} ms" for quantile in QUANTILES)
     print(_line(f"due to handler, a step every {step_ms:g} ms", "steps", *names, "worst ms"))
     for each in found:
         cells = (f"{value:.2f}" for value in (*each.quantiles_ms, each.worst_ms))
         print(_line(f"{each.symbols} symbols", f"{each.steps:,}", *cells))
+    print(f"lock-step, 2 symbols: {steps_per_s:,.0f} steps/s")
+    print(f"a bare ZeroMQ round trip between two processes: {bare_us:.0f} µs")
     print(f"{machine()}.")
 
 
@@ -116,10 +136,13 @@ def main(
     extra = ("--inline",) if inline else ()
     with tempfile.TemporaryDirectory(prefix="sessionflow-bench-") as name:
         found = [measure(Path(name) / str(n), Workload(n, days), step_ms, extra) for n in symbols]
-    print_table(found, step_ms)
+        steps_per_s = lock_step(Path(name) / "lock_step", days, extra)
+    bare_us = round_trip_us()
+    print_table(found, step_ms, steps_per_s, bare_us)
     if json_file is not None:
         document = {"machine": machine(), "step_ms": step_ms, "quantiles": QUANTILES}
         document["latency"] = [each._asdict() for each in found]
+        document |= {"lock_step_per_s": steps_per_s, "bare_round_trip_us": bare_us}
         json_file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
