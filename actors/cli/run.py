@@ -13,7 +13,7 @@ import click
 from actors.cli.errors import exits_cleanly
 from actors.cli.options import find_run, override_options
 from actors.domain.overrides import Overrides
-from actors.supervisor.forkserver import start_forkserver
+from actors.supervisor.forkserver import configure_libraries, start_forkserver
 
 DIGEST: Final = re.compile(r"(data|stream|signals)=([0-9a-f]{8,64})")
 
@@ -89,6 +89,7 @@ def run(  # noqa: PLR0913 - one parameter per option of the command line
 def import_launch(*, inline: bool) -> Any:  # noqa: ANN401  a module
     """Start the forkserver, unless all is to run in this process, and import what launches meanwhile."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    configure_libraries()
     if not inline:
         start_forkserver()
     gc.disable()  # what is imported stays: 0.07 s less
