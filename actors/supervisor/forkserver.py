@@ -25,14 +25,14 @@ PRELOAD: Final = [
     "actors.recorder",
 ]
 LIBRARIES: Final = {"OPENBLAS_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
-"""What libraries are told where the user has not: numpy gets no threads, which nothing here needs, and is there
-sooner; Arrow frees what it does not hold any more, 80 MB of a run of 50 symbols, which its own pools keep."""
+"""What libraries are told where the user has not: numpy gets no threads, which nothing here needs, and is
+there sooner; Arrow gives back what it does not hold any more, 80 MB with 50 symbols; its own pools keep it."""
 SAFE_PATH: Final = "PYTHONSAFEPATH"
 INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def configure_libraries() -> None:
-    """Tell numpy and Arrow how to run; they look when they are imported, here and in every process started."""
+    """Tell numpy and Arrow how to run: they look when they are imported, here and in what is started."""
     for name, value in LIBRARIES.items():
         os.environ.setdefault(name, value)
 
