@@ -127,6 +127,6 @@ def configure(folder: Path, workload: Workload) -> None:
     """Write a configuration for every handler beside the workload's own."""
     for handler, target in STRATEGIES.items():
         document = configuration(workload, sessions(workload.days))
-        entry = {"name": f"crossover_by_{handler.replace(' ', '_')}", "strategy": f"{HERE}/{target}"}
+        entry = {"name": "crossover", "strategy": f"{HERE}/{target}"}
         document["session_data_config"]["strategies"] = [entry]
         (folder / f"{handler}.json").write_text(json.dumps(document), encoding="utf-8")

@@ -26,7 +26,7 @@ PRELOAD: Final = [
 ]
 LIBRARIES: Final = {"OPENBLAS_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
 """What libraries are told where the user has not: numpy gets no threads, which nothing here needs, and is
-there sooner; Arrow gives back what it does not hold any more, 80 MB with 50 symbols; its own pools keep it."""
+there sooner; Arrow gives back what it does not hold any more, 80 MB with 50 symbols; its pools keep it."""
 SAFE_PATH: Final = "PYTHONSAFEPATH"
 INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)
 
