@@ -6,8 +6,8 @@ from typing import Final
 from measurements import Line, Measured, Size, line_through
 from small_run import MB
 
-NAME_WIDTH: Final = 38
-WIDTHS: Final = (9, 9, 9, 9, 11, 9, 8, 8)
+NAME_WIDTH: Final = 46
+WIDTHS: Final = (9, 9, 11, 9, 11, 9, 8, 8)
 HEAD: Final = ("median s", "min", "max", "ratio", "bars/s", "signals", "PSS MB", "RSS MB")
 DIFFERS: Final = "≠"
 
