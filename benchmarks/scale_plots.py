@@ -16,6 +16,8 @@ LABELS: Final = {
 }
 BLUE: Final = "#2563eb"
 GREY: Final = "#9ca3af"
+STEEP: Final = 10
+"""From how many times the least value on an axis is logarithmic."""
 
 
 def draw(file: Path, axis: str, points: Sequence[tuple[int, float, float]]) -> None:
@@ -35,11 +37,13 @@ def draw(file: Path, axis: str, points: Sequence[tuple[int, float, float]]) -> N
         (right, costs, BLUE, "µs per base bar"),
     ):
         axes.plot(values, heights, marker="o", color=colour)
-        axes.set(xlabel=LABELS[axis], title=title, xscale="log", ylim=(0, 1.1 * max(heights)))
-        axes.set_xticks(values, map(str, values))
+        axes.set(xlabel=LABELS[axis], title=title, xscale="log")
+        axes.set_xticks(values, map(str, values), rotation=45)
+        if max(heights) > STEEP * min(heights):
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(0, 1.1 * max(heights))
         axes.minorticks_off()
         axes.grid(alpha=0.3)
-    if max(costs) > 10 * min(costs):
-        right.set(yscale="log", ylim=(None, None))
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=120)
