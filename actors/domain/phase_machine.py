@@ -99,7 +99,7 @@ class PhaseMachine:
         if self.phase is Phase.QUEUE_LOADING:
             return self._supply.is_ready_for(self.session.index)
         if self.phase is Phase.SESSION_ACTIVATION:
-            return self._supply.has_had(self.session.index)
+            return self._supply.has_loaded(self.session.index)
         if self.phase is Phase.STREAMING:
             return is_idle
         return True

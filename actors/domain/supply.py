@@ -70,7 +70,7 @@ class Supply:
         """Whether a session is complete and was not taken."""
         return self._queue.has(session, session)
 
-    def has_had(self, session: int) -> bool:
+    def has_loaded(self, session: int) -> bool:
         """Whether a session is complete."""
         return session <= self._taken or self.has(session)
 

@@ -64,7 +64,7 @@ LIMITS: Final = {
     "processor": Cost(2, 30),
     "quality": Cost(2, 20),
     "recorder": Cost(55, 50),
-    "analysis": Cost(110, 2100),
+    "analysis": Cost(80, 520),
 }
 
 

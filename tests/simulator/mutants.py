@@ -172,7 +172,7 @@ MUTANTS: Final = (
         "activation does not wait for the session that is loaded again",
         "actors/domain/phase_machine.py",
         "        if self.phase is Phase.SESSION_ACTIVATION:\n"
-        "            return self._supply.has_had(self.session.index)\n",
+        "            return self._supply.has_loaded(self.session.index)\n",
         "",
     ),
     Mutant(
