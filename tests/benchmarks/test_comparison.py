@@ -112,7 +112,7 @@ def test_all_handlers_and_the_plain_programs_count_the_same_crossings(tmp_path: 
         engine.name: engine.counted(whole_run.run(engine.command(tmp_path), tmp_path, 60.0).document)
         for engine in chosen
     }
-    assert len(found) == 5
+    assert len(found) == len(engines.STRATEGIES) + 2
     assert len(set(found.values())) == 1, found
     assert found[chosen[0].name].signals > 0
 
