@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulator.world import Report, simulate
 
-SEEDS: Final = int(os.environ.get("SOAK_SEEDS", "2000"))
+SEEDS: Final = int(os.environ.get("SOAK_SEEDS", "1200"))
 CHUNKS: Final = 8
 HAPPENS: Final = {
     "killed coordinator",
