@@ -130,11 +130,9 @@ class Pipeline:
         self._receive((self._next_tick_ns - clock.monotonic_ns()) / 1e9)
         for _ in range(self._interrupts.take()):
             self._apply(events.Interrupted())
-        ended = list(self._processes.reap())
-        if ended:
-            self._receive(wait_s=0)  # their last words, which may change what their end means
-        for name, code, descriptor in ended:
+        for name, code, descriptor in self._processes.reap():
             self._link.unwatch(descriptor)
+            self._receive(wait_s=0)  # its last words, which may change what its end means
             self._log_stack(name)
             self._apply(events.Exited(name, code))
         for name, descriptor in self._guests.ended():
