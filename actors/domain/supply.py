@@ -22,11 +22,8 @@ class Supply:
         """Have nothing yet."""
         self._plan = plan
         self._queue = SessionQueue(plan)
-        self._history_next = -len(plan.history)
-        self._asked = self._arrived = self._history_next - 1
-        """The last session that was asked for, and the last that is complete."""
-        self._taken = self._history_next - 1
-        """The last session that the clock has."""
+        self._asked = self._arrived = self._taken = -len(plan.history) - 1
+        """The last session that was asked for, the last that is complete, and the last that the clock has."""
         self._kept = max((stream.sessions_read for stream in plan.served), default=0)
         self.delivered: dict[int, Mapping[int, int]] = {}
         """Bars per session and stream, of the sessions that a line of the log can still speak of."""
@@ -43,8 +40,8 @@ class Supply:
 
     def restore(self, first: int, asked: int, delivered: Mapping[int, Mapping[int, int]]) -> None:
         """Need the sessions from `first` on; those up to `asked` were asked for in an earlier life."""
-        self._history_next = min(first, 0)
-        self._arrived, self._asked, self._taken = first - 1, asked, first - 1
+        self._arrived = self._taken = first - 1
+        self._asked = asked
         self.delivered = {
             session: counts for session, counts in delivered.items() if session >= first - 1 - self._kept
         }
@@ -86,15 +83,12 @@ class Supply:
     @property
     def history_is_taken(self) -> bool:
         """Whether every session of history has been taken."""
-        return self._history_next == 0
+        return self._taken >= -1
 
     def take_history(self) -> Tape | None:
         """Take the next session of history; None where there is none, or it is not there yet."""
-        index = self._history_next
-        if index == 0 or not self._queue.has(index, index):
-            return None
-        self._history_next += 1
-        return self.take(index)
+        following = self._taken + 1
+        return None if self.history_is_taken or not self.has(following) else self.take(following)
 
     def take(self, session: int) -> Tape:
         """Take a session."""
