@@ -89,8 +89,9 @@ def run(  # noqa: PLR0913 - one parameter per option of the command line
 def import_launch(*, inline: bool) -> Any:  # noqa: ANN401  a module
     """Start the forkserver, unless all is to run in this process, and import what launches meanwhile."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    configure_libraries()
-    if not inline:
+    if inline:
+        configure_libraries()
+    else:
         start_forkserver()
     gc.disable()  # what is imported stays: 0.07 s less
     launching = import_module("actors.supervisor.launch")

@@ -18,6 +18,7 @@ from actors.supervisor.run_state import (
     Stage,
     State,
     Trouble,
+    alive,
     ns,
     step,
     waiting_to_start,
@@ -72,7 +73,7 @@ def drop(name: str, why: str) -> Tell:
 
 def kill_all(state: State) -> Decision:
     """Kill whoever is left; where nobody is, the run is over."""
-    left = [name for name in state.actors if name not in state.gone]
+    left = list(alive(state))
     for name in {*left, *waiting_to_start(state)}:
         event = ActorEvent.SILENT if _is_blamed(state, name) else ActorEvent.STOP_SENT
         state = step(state, name, event)
