@@ -20,7 +20,7 @@ import sys
 import tempfile
 from array import array
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import click
 import numpy as np
@@ -76,12 +76,17 @@ def lateness_ns(calls: Ints, origins: list[int], speed: float) -> Ints:
     return late
 
 
+def replay(config: Path, runs: Path, extra: tuple[str, ...]) -> Any:  # noqa: ANN401  JSON
+    """Do a run; give its summary."""
+    command = [sys.executable, str(LAUNCH), str(config), "--runs", str(runs), "--json", *extra]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+
+
 def measure(folder: Path, workload: Workload, step_ms: float, extra: tuple[str, ...]) -> Latency:
     """Do a paced run."""
     prepare(folder, workload)
     config, runs = paced(folder, workload, step_ms), folder / "runs"
-    command = [sys.executable, str(LAUNCH), str(config), "--runs", str(runs), "--json", *extra]
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    replay(config, runs, extra)
     log = (runs / "latest" / "logs" / "coordinator.log").read_text(encoding="utf-8")
     origins = [int(text) for text in ORIGIN.findall(log)]
     calls = array("q", (folder / "calls").read_bytes())
@@ -99,9 +104,7 @@ def lock_step(folder: Path, days: int, extra: tuple[str, ...]) -> float:
     document["pipeline"] = {"window_steps": 1, "credit": 1}
     config = folder / "lock_step.json"
     config.write_text(json.dumps(document), encoding="utf-8")
-    command = [sys.executable, str(LAUNCH), str(config), "--runs", str(folder / "runs"), "--json", *extra]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    summary = json.loads(ended.stdout)
+    summary = replay(config, folder / "runs", extra)
     return float(sum(each["steps"] for each in summary["sessions"]) / summary["wall_s"]["streaming"])
 
 
