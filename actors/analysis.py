@@ -288,8 +288,7 @@ class Analysis:
     def _select(self, bars: BarColumns) -> BarColumns:
         if self._wanted is None:
             return bars
-        rows = np.flatnonzero(self._wanted[bars.stream])
-        return BarColumns(bars.ints.take(rows, axis=1), bars.floats.take(rows, axis=1))
+        return bars.take(np.flatnonzero(self._wanted[bars.stream]))
 
     def _quality_events(self, window: SealedWindow, times: Ints) -> Iterator[Events]:
         records = as_quality(window.quality)
@@ -307,8 +306,8 @@ class Analysis:
 
     def _step_events(self, times: Ints, bars: BarColumns, bounds: list[int]) -> Iterator[Events]:
         for now, (start, end) in zip(times.tolist(), pairwise(bounds), strict=True):
-            ints, floats = bars.ints[:, start:end].copy(), bars.floats[:, start:end].copy()
-            yield (Step(now, self._layout, ints, floats),)
+            own = bars.copied(start, end)
+            yield (Step(now, self._layout, own.ints, own.floats),)
 
     def _call(self, name: str) -> None:
         """Call a handler that takes nothing but the context, if the strategy has it and was not stopped."""

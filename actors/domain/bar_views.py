@@ -93,6 +93,14 @@ class BarColumns:
         """View the bars `start <= k < stop`."""
         return BarColumns(self.ints[:, start:stop], self.floats[:, start:stop])
 
+    def copied(self, start: int, stop: int) -> "BarColumns":
+        """Copy those bars, so that nothing of the others is in what is handed over."""
+        return BarColumns(self.ints[:, start:stop].copy(), self.floats[:, start:stop].copy())
+
+    def take(self, rows: Ints) -> "BarColumns":
+        """Copy the bars at these places, in this order."""
+        return BarColumns(self.ints.take(rows, axis=1), self.floats.take(rows, axis=1))
+
     def read_only(self) -> "BarColumns":
         """View the same bars without the right to write; so are all views of that view."""
         ints, floats = self.ints.view(), self.floats.view()

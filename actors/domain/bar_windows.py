@@ -83,7 +83,7 @@ class WindowGatherer:
         ends = np.flatnonzero(np.isin(times, self._closes)).tolist()
         held, self._held = self._held, []
         last = bounds[ends[-1] + 1] if ends else 0
-        rest = _slice(bars, last, bounds[-1])
+        rest = bars.copied(last, bounds[-1])
         self._held = [rest] if ends else [*held, rest]
         return self._stretches(times, bars, bounds, set(ends), held)
 
@@ -96,17 +96,11 @@ class WindowGatherer:
                 yield ()
                 continue
             stop = bounds[step + 1]
-            yield (BarWindow(now, self._layout, _by_stream([*held, _slice(bars, start, stop)])),)
+            yield (BarWindow(now, self._layout, _by_stream([*held, bars.copied(start, stop)])),)
             held, start = [], stop
-
-
-def _slice(bars: BarColumns, start: int, stop: int) -> BarColumns:
-    """Copy some bars, so that nothing of the others is in what is handed over."""
-    return BarColumns(bars.ints[:, start:stop].copy(), bars.floats[:, start:stop].copy())
 
 
 def _by_stream(parts: list[BarColumns]) -> BarColumns:
     ints: npt.NDArray[np.int64] = np.concatenate([part.ints for part in parts], axis=1)
     floats: npt.NDArray[np.float64] = np.concatenate([part.floats for part in parts], axis=1)
-    order = np.argsort(ints[0], kind="stable")
-    return BarColumns(ints.take(order, axis=1), floats.take(order, axis=1))
+    return BarColumns(ints, floats).take(np.argsort(ints[0], kind="stable"))

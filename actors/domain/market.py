@@ -145,13 +145,12 @@ class Market:
         What is read before a stream's history, for longer bars to begin with, is of no concern here.
         """
         bars = self._without_lead(bars)
-        order = np.argsort(bars.stream, kind="stable")
-        ints, floats = bars.ints.take(order, axis=1), bars.floats.take(order, axis=1)
-        starts = run_starts(ints[0])
+        ordered = bars.take(np.argsort(bars.stream, kind="stable"))
+        starts = run_starts(ordered.stream)
         bounds = pairwise([*starts.tolist(), len(bars)])
-        self._offered = [self._streams[stream] for stream in ints[0, starts].tolist()]
+        self._offered = [self._streams[stream] for stream in ordered.stream[starts].tolist()]
         for stream, (start, end) in zip(self._offered, bounds, strict=True):
-            stream.offer(BarColumns(ints[:, start:end], floats[:, start:end]))
+            stream.offer(ordered.between(start, end))
         self._quality.offer(window.quality)
         self._gaps.offer(window.gaps)
 

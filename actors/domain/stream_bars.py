@@ -102,9 +102,7 @@ class StreamBars:
         self._last_of_before = self.newest(now=0)  # nothing waits
         if self._stream.history_sessions:
             self._settle()
-            known = self._known
-            past = BarColumns(known.ints[:, : self.count].copy(), known.floats[:, : self.count].copy())
-            self._past.append(past)
+            self._past.append(self._known.copied(0, self.count))
             self._history = None
         self._hold(_NONE)
         self._passed = []
