@@ -1,25 +1,14 @@
 """The comparison says what it has measured, and hides nothing."""
 
 import re
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Final
 
 import click
 import numpy as np
 import pytest
 
-BENCHMARKS: Final = Path(__file__).resolve().parents[2] / "benchmarks"
-
-
-def imported(name: str) -> ModuleType:
-    spec = spec_from_file_location(name, BENCHMARKS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tests.benchmark_scripts import BENCHMARKS, imported
 
 
 @pytest.fixture(autouse=True)

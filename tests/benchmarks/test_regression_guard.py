@@ -13,7 +13,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from tempfile import mkdtemp
 from types import FrameType, ModuleType
@@ -40,8 +39,8 @@ from actors.supervisor.planner import make_plan
 from protocol import topics
 from protocol.blocks import Bars, as_bars
 from protocol.messages import Finished, Message, RawWindow
+from tests.benchmark_scripts import imported
 
-WORKLOAD: Final = Path(__file__).resolve().parents[2] / "benchmarks" / "workload.py"
 FEW: Final = 4
 MANY: Final = 14
 DAYS: Final = 2
@@ -183,12 +182,7 @@ def over(costs: Mapping[str, Cost]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    spec = spec_from_file_location("workload", WORKLOAD)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    made = Bench(tmp_path_factory.mktemp("guard"), module)
+    made = Bench(tmp_path_factory.mktemp("guard"), imported("workload"))
     made.count(FEW, 1)
     return made
 

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -14,19 +13,9 @@ import pytest
 
 from actors.config import parse_config
 from actors.domain.session_plan import Session
+from tests.benchmark_scripts import BENCHMARKS, imported
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-BENCHMARKS: Final = ROOT / "benchmarks"
-
-
-def imported(name: str) -> ModuleType:
-    """Import a script of benchmarks/, which is no package."""
-    spec = spec_from_file_location(name, BENCHMARKS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
