@@ -6,10 +6,10 @@ epoch (u32), body length (u32), sequence (u64).
 """
 
 import struct
-import zlib
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from zlib_ng import zlib_ng
 
 from protocol import messages, topics
 from protocol.errors import ForeignFrame, FrameTooLarge, MalformedFrame
@@ -66,7 +66,7 @@ def encode(topic: str, message: Message, stamp: Stamp) -> bytes:
     if size > limit:
         raise FrameTooLarge(type(message).__name__, size, limit)
     header = HEADER.pack(MAGIC, PROTOCOL_VERSION, 0, stamp.run, stamp.epoch, len(body), stamp.sequence)
-    crc = zlib.crc32(body, _crc_of(start, header)).to_bytes(4, "little")
+    crc = zlib_ng.crc32(body, _crc_of(start, header)).to_bytes(4, "little")
     return b"".join((start, header[:CRC_OFFSET], crc, header[CRC_OFFSET + 4 :], body))
 
 
@@ -95,7 +95,7 @@ def limit_bytes(topic: str) -> int:
 
 
 def _crc_of(start: bytes, header: bytes) -> int:
-    return zlib.crc32(b"".join((start, header[:CRC_OFFSET], header[CRC_OFFSET + 4 :])))
+    return zlib_ng.crc32(b"".join((start, header[:CRC_OFFSET], header[CRC_OFFSET + 4 :])))
 
 
 def _read_header(frame: bytes, start: int, sender: str) -> Stamp:
@@ -109,7 +109,7 @@ def _read_header(frame: bytes, start: int, sender: str) -> Stamp:
         raise MalformedFrame(sender, f"protocol version {version}, not {PROTOCOL_VERSION}")
     if length != len(frame) - end:
         raise MalformedFrame(sender, f"body of {len(frame) - end} bytes, header says {length}")
-    if crc != zlib.crc32(memoryview(frame)[end:], _crc_of(frame[:start], frame[start:end])):
+    if crc != zlib_ng.crc32(memoryview(frame)[end:], _crc_of(frame[:start], frame[start:end])):
         raise MalformedFrame(sender, "its checksum does not match")
     return Stamp(run, epoch, sequence)
 

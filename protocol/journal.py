@@ -9,9 +9,10 @@ the two apart where the length is hit.
 """
 
 import struct
-import zlib
 from collections.abc import Iterator
 from typing import Final, NamedTuple, Protocol
+
+from zlib_ng import zlib_ng
 
 from protocol.codec import MAX_FRAME_BYTES
 from protocol.errors import JournalCorrupt
@@ -56,8 +57,8 @@ def is_torn(head: bytes) -> bool:
 
 def encode_record(frame: bytes) -> bytes:
     """Build what goes before a frame."""
-    checked = _CHECKED.pack(len(frame), zlib.crc32(frame))
-    return checked + zlib.crc32(checked).to_bytes(4, "little")
+    checked = _CHECKED.pack(len(frame), zlib_ng.crc32(frame))
+    return checked + zlib_ng.crc32(checked).to_bytes(4, "little")
 
 
 def read_header(data: bytes | memoryview, where: str) -> int:
@@ -80,7 +81,7 @@ def read_records(source: Source, where: str, offset: int = HEADER.size) -> Itera
     """
     while len(head := source.read(RECORD.size)) == RECORD.size:
         length, crc, head_crc = RECORD.unpack(head)
-        if zlib.crc32(head[: _CHECKED.size]) != head_crc:
+        if zlib_ng.crc32(head[: _CHECKED.size]) != head_crc:
             _check_torn(source, where, offset, "checksum of a record's header does not match")
             return
         if length > MAX_FRAME_BYTES:
@@ -88,7 +89,7 @@ def read_records(source: Source, where: str, offset: int = HEADER.size) -> Itera
         frame = source.read(length)
         if len(frame) < length:
             return
-        if zlib.crc32(frame) != crc:
+        if zlib_ng.crc32(frame) != crc:
             _check_torn(source, where, offset, "checksum of a whole record does not match")
             return
         offset += RECORD.size + length
