@@ -9,7 +9,7 @@ from actors.domain.recording import Recording
 from actors.domain.roles import Effect, Log, Send
 from actors.domain.session_plan import SessionPlan
 from protocol import topics
-from protocol.messages import Leave, Message, SealedWindow, SessionReport, Signals, StreamClosed
+from protocol.messages import Leave, Message, RunEnd, SealedWindow, SessionReport, Signals, StreamClosed
 
 
 class Limits(NamedTuple):
@@ -32,7 +32,8 @@ class Recorder:
     """Read every session's segment once it is reported, and write its rows in large parts.
 
     The last one, in which strategies may still signal when they are stopped, is read at the run's end, and so
-    is one whose report never came because the run was interrupted.
+    is one whose report never came because the run was interrupted: its bars while strategies are being
+    stopped, what they signal then once all have left.
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class Recorder:
         self._tables = tables
         self._limits = limits
         self._next_segment = 0
+        self._read: dict[int, int] = {}
+        """How many messages were read of a segment that may still get signals."""
         self._recording = Recording(plan)
         self._begun: set[str] = set()
 
@@ -65,8 +68,11 @@ class Recorder:
         match message:
             case SessionReport():
                 yield from self._record_until(min(message.session + 1, len(self._plan.sessions) - 1))
+            case RunEnd():
+                yield from self._record_open()
+                self._write(self._recording.shelves.take_all())
             case StreamClosed():
-                yield from self._record_until(len(self._plan.sessions))
+                yield from self._record_open()
                 self._finish()
                 yield Send(topics.report(self.name), self._leave())
             case _:
@@ -74,27 +80,37 @@ class Recorder:
 
     def _record_until(self, segment: int) -> Iterator[Effect]:
         for index in range(self._next_segment, segment):
-            windows, bars = self.windows, self.bars
-            self._record(index)
-            if self.windows > windows:
-                date = self._plan.sessions[index].date
-                counts = f"{self.windows - windows} windows, {self.bars - bars} bars"
-                yield Log("INFO", f"{date}: recorded {counts}")
+            yield from self._record(index)
+            del self._read[index]
+            self._recording.close_session()
         self._next_segment = max(self._next_segment, segment)
 
-    def _record(self, segment: int) -> None:
-        for message in self._journal.messages(segment):
-            match message:
-                case SealedWindow():
-                    self.windows += 1
-                    self.bars += message.block.n
-                    self._recording.add_window(message)
-                case Signals():
-                    self._recording.add_signals(segment, message)
-            if self._recording.loose_bars >= self._limits.loose_bars:
-                self._settle(segment)
-        self._recording.close_session()
+    def _record_open(self) -> Iterator[Effect]:
+        """Read what has come into the segments that may still get signals."""
+        for index in range(self._next_segment, len(self._plan.sessions)):
+            yield from self._record(index)
+
+    def _record(self, segment: int) -> Iterator[Effect]:
+        windows, bars, read = self.windows, self.bars, self._read.get(segment, 0)
+        for message in self._journal.messages(segment, read):
+            read += 1
+            self._add(segment, message)
         self._settle(segment)
+        self._read[segment] = read
+        if self.windows > windows:
+            counts = f"{self.windows - windows} windows, {self.bars - bars} bars"
+            yield Log("INFO", f"{self._plan.sessions[segment].date}: recorded {counts}")
+
+    def _add(self, segment: int, message: Message) -> None:
+        match message:
+            case SealedWindow():
+                self.windows += 1
+                self.bars += message.block.n
+                self._recording.add_window(message)
+            case Signals():
+                self._recording.add_signals(segment, message)
+        if self._recording.loose_bars >= self._limits.loose_bars:
+            self._settle(segment)
 
     def _settle(self, segment: int) -> None:
         self._recording.settle(segment)
@@ -115,6 +131,7 @@ class Recorder:
                 self._begun.add(table.path)
 
     def _finish(self) -> None:
+        self._recording.close_session()
         self._write(self._recording.shelves.take_all())
         self._append(self._recording.take_tables())
         self._tables.close()

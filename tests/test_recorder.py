@@ -15,6 +15,7 @@ from protocol.messages import (
     Leave,
     Message,
     PhaseEvent,
+    RunEnd,
     SealedWindow,
     SessionReport,
     Signal,
@@ -62,8 +63,8 @@ class MemoryJournal:
     def __init__(self, segments: dict[int, list[Message]]) -> None:
         self.segments = segments
 
-    def messages(self, segment: int) -> Iterator[Message]:
-        yield from self.segments.get(segment, [])
+    def messages(self, segment: int, start: int = 0) -> Iterator[Message]:
+        yield from self.segments.get(segment, [])[start:]
 
 
 class MemoryTables:
@@ -197,6 +198,23 @@ def test_a_signal_after_the_last_report_is_recorded_however_prompt_the_recorder_
     segments[2].append(Signals("analysis-1", 9, (last,)))
     list(role.on_message(StreamClosed()))
     assert len(tables.rows("signals.parquet")) == 4
+
+
+def test_bars_are_whole_once_strategies_are_asked_to_leave_and_what_they_signal_then_follows() -> None:
+    last = Signal(PLAN.session(2).close_ns, "AAPL", "CLOSE", 1.0, 1.0, "stopped")
+    segments = {index: segment(index) for index in range(3)}
+    tables = MemoryTables()
+    role = Recorder("recorder", PLAN, MemoryJournal(segments), tables)
+    for message in (report(0), report(1), report(2), RunEnd(9, "", "")):
+        list(role.on_message(message))
+    bars = {path: tables.rows(path) for path in tables.written}
+    assert len(tables.rows("bars/interval=1m/symbol=RIVN/")) == 3 * STEPS
+    assert all(path.startswith("bars/") for path in bars)
+    segments[2].append(Signals("analysis-1", 9, (last,)))
+    list(role.on_message(END))
+    assert len(tables.rows("signals.parquet")) == 4
+    assert {path: tables.rows(path) for path in bars} == bars
+    assert tables.rows("steps.parquet") == whole_run()[1].rows("steps.parquet")
 
 
 def test_every_session_is_logged_once() -> None:

@@ -74,8 +74,8 @@ class TableSink(Protocol):
 class SegmentReader(Protocol):
     """Where the journal's messages are read back."""
 
-    def messages(self, segment: int) -> Iterator[Message]:
-        """Read the messages of a session's segment in the order in which they were published.
+    def messages(self, segment: int, start: int = 0) -> Iterator[Message]:
+        """Read the messages of a session's segment in the order in which they were published, from one on.
 
         History windows lie in segment 0; a segment that does not exist has no messages. Raises JournalCorrupt
         for damage that a torn write cannot explain.

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -211,13 +212,13 @@ class JournalReader:
         for segment in self.segments():
             yield from self.envelopes(segment)
 
-    def messages(self, segment: int) -> Iterator[Message]:
-        """Yield the messages of a segment in the order in which they were published.
+    def messages(self, segment: int, start: int = 0) -> Iterator[Message]:
+        """Yield the messages of a segment in the order in which they were published, from the `start`-th on.
 
-        Raises what `envelopes` does.
+        Those before are not decoded. Raises what `envelopes` does.
         """
-        for envelope in self.envelopes(segment):
-            yield envelope.message
+        for run, frame in islice(self._read(segment), start, None):
+            yield decode(frame, run=run).message
 
     def envelopes_from(self, position: Position) -> Iterator[tuple[Position, Envelope]]:
         """Yield what lies behind a position, up to the last whole record, each with the position behind it.

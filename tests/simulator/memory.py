@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -64,8 +65,8 @@ class Disk:
         for index in self.indices():
             yield from self._envelopes(index)
 
-    def messages(self, segment: int) -> Iterator[Message]:
-        for envelope in self._envelopes(segment):
+    def messages(self, segment: int, start: int = 0) -> Iterator[Message]:
+        for envelope in islice(self._envelopes(segment), start, None):
             yield envelope.message
 
     def indices(self) -> list[int]:
