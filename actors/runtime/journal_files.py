@@ -1,7 +1,7 @@
 """A run's journal on disk: segments `000000.sfj`, `000001.sfj`, … in one folder, written once, read in order.
 
 What `append` has returned from survives the death of the process; a finished segment also survives a power
-cut about a second later.
+cut about a second later: a thread of its own waits for the disk.
 """
 
 import errno
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
+from threading import Thread
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
@@ -22,8 +23,8 @@ from protocol.messages import Message
 
 SUFFIX: Final = ".sfj"
 READ_BUFFER_BYTES: Final = 2**20
-SYNC_NS: Final = 1_000_000_000
-"""How long a finished segment may wait until it is brought to the disk."""
+SYNC_NS: Final = 250_000_000
+"""How long a finished segment waits, at least, until it is brought to the disk with others."""
 MAX_UNSYNCED: Final = 64
 """How many may wait; each holds a descriptor."""
 _SEGMENT: Final = re.compile(r"[0-9]{6,}\.sfj")
@@ -54,6 +55,37 @@ def segment_path(folder: Path, index: int) -> Path:
     return folder / f"{index:06d}{SUFFIX}"
 
 
+class _Sync(Thread):
+    """Brings finished segments to the disk; one fsync per session would cost the run 2 ms each."""
+
+    def __init__(self, folder: Path, segments: list[tuple[Path, int]]) -> None:
+        super().__init__(name="journal-sync", daemon=True)
+        self._folder = folder
+        self._segments = segments
+        self._error: JournalWriteError | None = None
+
+    def run(self) -> None:
+        """Sync and close them."""
+        path = self._folder
+        try:
+            while self._segments:
+                path, fd = self._segments.pop()
+                with closing(os.fdopen(fd, "wb", buffering=0)):
+                    os.fsync(fd)
+            _sync_folder(self._folder)
+        except OSError as error:
+            self._error = JournalWriteError(path, error)
+
+    def finish(self) -> None:
+        """Wait until they are on the disk.
+
+        Raises JournalWriteError where they are not.
+        """
+        self.join()
+        if self._error is not None:
+            raise self._error
+
+
 class JournalWriter:
     """Append frames to the newest segment."""
 
@@ -67,17 +99,18 @@ class JournalWriter:
         self._fd = -1
         self._unsynced: list[tuple[Path, int]] = []
         """Segments that are whole but perhaps not on the disk yet, with their open descriptors."""
+        self._sync: _Sync | None = None
         self._synced_ns = clock.monotonic_ns()
         self._size = 0
 
     def start_segment(self, index: int) -> None:
-        """Finish the open segment and start another. Finished ones reach the disk about once a second.
+        """Finish the open segment and start another; finished ones reach the disk while the run goes on.
 
         Raises JournalWriteError, also where the segment is there already.
         """
         self._retire()
-        if clock.monotonic_ns() - self._synced_ns >= SYNC_NS or len(self._unsynced) >= MAX_UNSYNCED:
-            self._sync()
+        if len(self._unsynced) >= MAX_UNSYNCED or (self._is_due and not self._is_syncing):
+            self._start_sync()
         self._path = segment_path(self._folder, index)
         self._size = 0
         try:
@@ -112,26 +145,33 @@ class JournalWriter:
         Raises JournalWriteError.
         """
         self._retire()
-        if self._unsynced:
-            self._sync()
+        self._start_sync()
+        self._finish_sync()
 
     def _retire(self) -> None:
         if self._fd >= 0:
             self._unsynced.append((self._path, self._fd))
             self._fd = -1
 
-    def _sync(self) -> None:
-        """Bring finished segments to the disk; one fsync per session would cost 2 ms each."""
-        path = self._path
-        try:
-            while self._unsynced:
-                path, fd = self._unsynced.pop()
-                with closing(os.fdopen(fd, "wb", buffering=0)):
-                    os.fsync(fd)
-            _sync_folder(self._folder)
-        except OSError as error:
-            raise JournalWriteError(path, error) from error
+    @property
+    def _is_due(self) -> bool:
+        return clock.monotonic_ns() - self._synced_ns >= SYNC_NS
+
+    @property
+    def _is_syncing(self) -> bool:
+        return self._sync is not None and self._sync.is_alive()
+
+    def _start_sync(self) -> None:
+        self._finish_sync()
         self._synced_ns = clock.monotonic_ns()
+        if self._unsynced:
+            self._sync, self._unsynced = _Sync(self._folder, self._unsynced), []
+            self._sync.start()
+
+    def _finish_sync(self) -> None:
+        sync, self._sync = self._sync, None
+        if sync is not None:
+            sync.finish()
 
     def __enter__(self) -> Self:
         """Give the writer itself."""

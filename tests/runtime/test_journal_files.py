@@ -3,17 +3,20 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.runtime.journal_files import (
+    MAX_UNSYNCED,
     JournalReader,
     JournalWriteError,
     JournalWriter,
@@ -129,6 +132,26 @@ def test_a_write_cut_short_leaves_whole_records_and_says_what_to_do(
     writer.append(b"after")
     writer.close()
     assert list(JournalReader(folder).frames(0)) == [*map(bytes, sizes[:whole]), b"after"]
+
+
+def test_segments_that_do_not_reach_the_disk_are_an_error_however_many_are_written_meanwhile(
+    tmp_path: Path,
+) -> None:
+    writer = JournalWriter(tmp_path / "journal", RUN)
+    for index in range(3):
+        writer.start_segment(index)
+    (tmp_path / "journal").rename(tmp_path / "gone")
+    with pytest.raises(JournalWriteError, match=r"cannot write the journal .*: No such file"):
+        writer.close()
+
+
+def test_more_segments_are_finished_than_may_wait_and_no_descriptor_or_thread_is_left(tmp_path: Path) -> None:
+    process = psutil.Process()
+    before = process.num_fds(), threading.active_count()
+    frames = {index: [b"frame"] for index in range(3 * MAX_UNSYNCED)}
+    reader = journal_of(tmp_path / "journal", frames)
+    assert {index: list(reader.frames(index)) for index in reader.segments()} == frames
+    assert (process.num_fds(), threading.active_count()) == before
 
 
 def test_a_segment_whose_head_cannot_be_written_is_an_error(tmp_path: Path) -> None:
