@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from actors.domain.bar_shelves import Table
+from actors.domain.bar_shelves import Batch, Table
 from actors.domain.ports import SegmentReader, TableSink
 from actors.domain.recording import Recording
 from actors.domain.roles import Effect, Log, Send
@@ -113,16 +113,21 @@ class Recorder:
             self._settle(segment)
 
     def _settle(self, segment: int) -> None:
+        self._make_room()
         self._recording.settle(segment)
-        shelves = self._recording.shelves
-        if shelves.rows >= self._limits.shelved_bars or shelves.longest >= self._limits.shelf_bars:
-            self._write(shelves.take_full())
         if self._recording.rows >= self._limits.table_rows:
             self._append(self._recording.take_tables())
 
-    def _write(self, tables: Iterable[Table]) -> None:
-        for table in tables:
-            self._tables.write(table.path, table.columns)
+    def _make_room(self) -> None:
+        """Write some of the bars that are kept where those to come would be too many with them."""
+        shelves = self._recording.shelves
+        rows = shelves.rows + self._recording.loose_bars
+        if rows > self._limits.shelved_bars or shelves.longest >= self._limits.shelf_bars:
+            self._write(shelves.take_full())
+
+    def _write(self, batches: Iterable[Batch]) -> None:
+        for batch in batches:
+            self._tables.write(batch.columns, batch.shares)
 
     def _append(self, tables: Iterable[Table]) -> None:
         for table in tables:

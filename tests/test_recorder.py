@@ -1,12 +1,12 @@
 """The recorder, from an in-memory journal to an in-memory sink."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.domain.ports import Columns
+from actors.domain.ports import Columns, Share
 from actors.domain.roles import Effect, Log, Role, Send
 from actors.domain.session_plan import Hours, Session, Stream
 from actors.recorder import DEFAULT_LIMITS, Limits, Recorder
@@ -23,6 +23,7 @@ from protocol.messages import (
     StreamClosed,
 )
 from tests.plans import make_plan
+from tests.shares import tables_of
 
 DATES = ("2025-07-01", "2025-07-02", "2025-07-03", "2025-07-07")
 DAY_NS = 86_400 * 10**9
@@ -74,10 +75,11 @@ class MemoryTables:
         self.written: dict[str, list[Columns]] = {}
         self.is_closed = False
 
-    def write(self, path: str, columns: Columns) -> None:
-        assert path not in self.written
+    def write(self, columns: Columns, shares: Sequence[Share]) -> None:
         assert not self.is_closed
-        self.written[path] = [columns]
+        for table in tables_of(columns, shares):
+            assert table.path not in self.written
+            self.written[table.path] = [table.columns]
 
     def append(self, path: str, columns: Columns) -> None:
         assert not self.is_closed

@@ -14,7 +14,7 @@ from actors.domain.bar_shelves import Table
 from actors.domain.bar_views import BarColumns, Floats, Ints
 from actors.domain.indicator_values import Values
 from actors.domain.indicators import IndicatorBoard, outputs
-from actors.domain.ports import Columns, Sparse, TableSink
+from actors.domain.ports import Columns, Share, Sparse, TableSink
 from actors.domain.recording import Labels
 from actors.domain.session_plan import IndicatorSpec, SessionPlan
 
@@ -25,8 +25,8 @@ PART_NUMBERS: Final = 500_000
 class NoTables:
     """Where the tables go that nobody wants."""
 
-    def write(self, path: str, columns: Columns) -> None:
-        """Forget a table."""
+    def write(self, columns: Columns, shares: Sequence[Share]) -> None:
+        """Forget tables."""
 
     def append(self, path: str, columns: Columns) -> None:
         """Forget rows."""

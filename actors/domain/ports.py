@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -55,11 +55,18 @@ Columns = Mapping[str, Sequence[Any] | npt.NDArray[Any] | Sparse]
 """A table: columns of equal length. Those whose name ends in `_ts` are instants, int64 ns UTC."""
 
 
+class Share(NamedTuple):
+    """How many rows of a table, from where the last share ended, go to this path."""
+
+    path: str
+    rows: int
+
+
 class TableSink(Protocol):
     """Where finished tables go: Parquet files below a run's tables folder."""
 
-    def write(self, path: str, columns: Columns) -> None:
-        """Write a whole table to `path`, or nothing."""
+    def write(self, columns: Columns, shares: Sequence[Share]) -> None:
+        """Write every share of the rows to its path, each whole or not at all."""
         ...
 
     def append(self, path: str, columns: Columns) -> None:

@@ -59,10 +59,10 @@ class Cost(NamedTuple):
 
 LIMITS: Final = {
     COORDINATOR: Cost(10, 200),
-    "loader": Cost(28, 35),
+    "loader": Cost(26, 35),
     "processor": Cost(2, 30),
     "quality": Cost(2, 20),
-    "recorder": Cost(55, 50),
+    "recorder": Cost(22, 40),
     "analysis": Cost(80, 520),
 }
 

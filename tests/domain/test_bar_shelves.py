@@ -10,6 +10,7 @@ from actors.domain.bar_shelves import BarShelves, Table
 from actors.domain.session_plan import Stream
 from protocol.blocks import BAR_DTYPE, BarFlag, Bars
 from tests.plans import make_plan, make_session
+from tests.shares import all_tables
 
 SYMBOLS = ("AAPL", "BRK/B", "RIVN")
 DATES = ("2025-07-02", "2025-07-03", "2025-07-07")
@@ -51,20 +52,40 @@ def test_every_bar_is_written_once_and_in_order_however_often_shelves_are_emptie
         for place, stream in enumerate(streams):
             wanted[names[stream]].append((DATES[index], float(place)))
         if index in taken_after:
-            tables += shelves.take_full()
-    tables += shelves.take_all()
+            tables += all_tables(shelves.take_full())
+    tables += all_tables(shelves.take_all())
     assert shelves.rows == 0
     assert rows_of(tables) == wanted
     assert len({table.path for table in tables}) == len(tables)
 
 
-def test_shelves_below_the_average_stay_for_a_larger_file() -> None:
+def test_only_the_longest_shelves_are_taken_until_a_quarter_of_all_bars_is() -> None:
     shelves = BarShelves(PLAN)
     shelves.put(0, bars_of([0, 0, 0, 1]))
-    assert [(table.path, table.rows) for table in shelves.take_full()] == [
+    assert [(table.path, table.rows) for table in all_tables(shelves.take_full())] == [
         ("bars/interval=1m/symbol=AAPL/part-00000.parquet", 3)
     ]
     assert shelves.rows == 1
+
+
+@given(counts=st.lists(st.integers(0, 30), min_size=3, max_size=3))
+@settings(max_examples=60, deadline=None)
+def test_what_is_taken_is_a_quarter_or_more_and_no_shelf_that_stays_is_longer(counts: list[int]) -> None:
+    shelves = BarShelves(PLAN)
+    shelves.put(0, bars_of([stream for stream, count in enumerate(counts) for _ in range(count)]))
+    taken = [table.rows for table in all_tables(shelves.take_full())]
+    assert 4 * sum(taken) >= sum(counts)
+    assert all(taken)
+    assert shelves.longest <= min(taken, default=0)
+
+
+def test_short_shelves_share_a_batch_and_a_long_one_has_its_own() -> None:
+    shelves = BarShelves(PLAN)
+    shelves.put(0, bars_of([0] * 10_001 + [1] * 6_000 + [2] * 4_000))
+    assert [[share.rows for share in batch.shares] for batch in shelves.take_all()] == [
+        [10_001],
+        [6_000, 4_000],
+    ]
 
 
 def test_parts_of_a_stream_are_numbered() -> None:
@@ -72,21 +93,21 @@ def test_parts_of_a_stream_are_numbered() -> None:
     paths = []
     for index in range(3):
         shelves.put(index, bars_of([2]))
-        paths += [table.path for table in shelves.take_full()]
+        paths += [table.path for table in all_tables(shelves.take_full())]
     assert paths == [f"bars/interval=1m/symbol=RIVN/part-{part:05d}.parquet" for part in range(3)]
 
 
 def test_a_stream_without_a_bar_has_one_table_without_rows() -> None:
     shelves = BarShelves(PLAN)
     shelves.put(0, bars_of([1]))
-    assert [table.rows for table in shelves.take_all()] == [0, 1, 0]
+    assert [table.rows for table in all_tables(shelves.take_all())] == [0, 1, 0]
     assert list(shelves.take_all()) == []
 
 
 def test_types_do_not_depend_on_content() -> None:
     shelves = BarShelves(PLAN)
     shelves.put(0, bars_of([0]))
-    full, empty, _ = shelves.take_all()
+    full, empty, _ = all_tables(shelves.take_all())
     kinds = [{name: np.asarray(v).dtype.kind for name, v in t.columns.items()} for t in (full, empty)]
     assert kinds[0] == kinds[1]
 

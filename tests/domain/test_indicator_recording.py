@@ -13,7 +13,7 @@ from actors.domain.indicator_recording import IndicatorRecording, Part, Parts, n
 from actors.domain.indicator_values import Macd
 from actors.domain.indicators import IndicatorBoard
 from actors.domain.market import Market
-from actors.domain.ports import Columns, Sparse, TableSink
+from actors.domain.ports import Columns, Share, Sparse, TableSink
 from actors.domain.session_plan import IndicatorSpec, Stream
 from protocol.blocks import BAR_DTYPE, NO_QUALITY, bar_block, time_block
 from protocol.messages import SealedWindow
@@ -33,8 +33,8 @@ class Shelf:
 
     parts: list[dict[str, list[Any]]] = field(default_factory=list)
 
-    def write(self, path: str, columns: Columns) -> None:
-        raise AssertionError(f"{path} was written whole: {columns}")
+    def write(self, columns: Columns, shares: Sequence[Share]) -> None:
+        raise AssertionError(f"{shares} were written whole: {columns}")
 
     def append(self, path: str, columns: Columns) -> None:
         assert path == "indicators/mine/1m.parquet"

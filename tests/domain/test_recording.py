@@ -24,6 +24,7 @@ from protocol.blocks import (
 )
 from protocol.messages import Defect, Figure, Gap, SealedWindow, Signal, Signals
 from tests.plans import MINUTE, OPEN, make_plan, make_session
+from tests.shares import all_tables
 
 DATES = ("2025-06-30", "2025-07-01", "2025-07-02", "2025-07-03")
 PLAN = make_plan(
@@ -127,7 +128,7 @@ def test_tables_do_not_depend_on_where_windows_were_cut(cuts: set[int]) -> None:
 
 
 def contents(recording: Recording) -> dict[str, list[tuple[object, ...]]]:
-    tables = [*recording.take_tables(), *recording.shelves.take_all()]
+    tables = [*recording.take_tables(), *all_tables(recording.shelves.take_all())]
     return {table.path: listed(table.columns, *table.columns) for table in tables}
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.domain.ports import Sparse
+from actors.domain.ports import Share, Sparse
 from actors.runtime.store import ParquetTables
 from actors.runtime.store.arrays import arrow_array
 
@@ -64,7 +64,7 @@ def test_instants_are_utc_nanoseconds(values: list[int]) -> None:
 def test_a_column_without_rows_keeps_its_type(kind: str, tmp_path: Path) -> None:
     tables = ParquetTables(tmp_path)
     column = np.ones(1, dtype=kind) if kind not in ("O", "<U1") else np.array(["a"], dtype=kind)
-    tables.write("full.parquet", {"event_ts": np.zeros(1, dtype=np.int64), "value": column})
+    tables.write({"event_ts": np.zeros(1, dtype=np.int64), "value": column}, [Share("full.parquet", 1)])
     tables.append("empty.parquet", {"event_ts": np.zeros(0, dtype=np.int64), "value": column[:0]})
     tables.close()
     schemas = [pq.read_schema(tmp_path / name) for name in ("full.parquet", "empty.parquet")]
@@ -77,7 +77,8 @@ def test_writing_a_table_does_not_import_pandas(tmp_path: Path) -> None:
         "from actors.runtime.store import ParquetTables\n"
         "tables = ParquetTables(Path(sys.argv[1]))\n"
         "columns = {'event_ts': np.arange(3), 'symbol': np.array(['a'] * 3), 'score': np.ones(3)}\n"
-        "tables.write('whole.parquet', columns); tables.append('parts.parquet', columns); tables.close()\n"
+        "tables.write(columns, [('whole.parquet', 3)])\n"
+        "tables.append('parts.parquet', columns); tables.close()\n"
         "sys.exit('pandas' in sys.modules)\n"
     )
     assert subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False).returncode == 0

@@ -1,15 +1,20 @@
 """The catalog gives the rows that were stored, whatever their order; tables appear whole."""
 
+import errno
 import os
+import resource
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,9 +22,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.domain.errors import DataError
-from actors.domain.ports import BarSource, TableSink
+from actors.domain.ports import BarSource, Share, TableSink
 from actors.domain.screening import VALUES, StoredRows
 from actors.runtime.store import Catalog, ParquetTables, write_bars
+from tests.shares import tables_of
 
 MINUTE = 60_000_000_000
 NEW_YEAR = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000_000
@@ -325,7 +331,7 @@ def test_a_table_has_instants_plain_strings_and_numbers(tmp_path: Path) -> None:
         "score": np.array([99.5, 100.0]),
         "known_ts": [NEW_YEAR, None],
     }
-    ParquetTables(tmp_path).write("deep/down/quality.parquet", columns)
+    ParquetTables(tmp_path).write(columns, [Share("deep/down/quality.parquet", 2)])
     read = pq.read_table(tmp_path / "deep" / "down" / "quality.parquet")
     assert read.schema.types == [INSTANT, pa.string(), pa.int64(), pa.float64(), INSTANT]
     assert read["symbol"].to_pylist() == ["AAPL", "RIVN"]
@@ -336,7 +342,7 @@ def test_a_table_has_instants_plain_strings_and_numbers(tmp_path: Path) -> None:
 def test_fields_of_a_structured_array_are_columns(tmp_path: Path) -> None:
     records = np.array([(NEW_YEAR, 1.5, 7), (NEW_YEAR + 1, 2.5, 8)], dtype="<i8,<f8,<u2")
     ParquetTables(tmp_path).write(
-        "t.parquet", {"open_ts": records["f0"], "close": records["f1"], "flags": records["f2"]}
+        {"open_ts": records["f0"], "close": records["f1"], "flags": records["f2"]}, [Share("t.parquet", 2)]
     )
     read = pq.read_table(tmp_path / "t.parquet")
     assert read["open_ts"].cast(pa.int64()).to_pylist() == [NEW_YEAR, NEW_YEAR + 1]
@@ -345,7 +351,7 @@ def test_fields_of_a_structured_array_are_columns(tmp_path: Path) -> None:
 
 
 def test_an_empty_table_keeps_its_columns(tmp_path: Path) -> None:
-    ParquetTables(tmp_path).write("gaps.parquet", {"from_ts": [], "symbol": []})
+    ParquetTables(tmp_path).write({"from_ts": [], "symbol": []}, [Share("gaps.parquet", 0)])
     read = pq.read_table(tmp_path / "gaps.parquet")
     assert read.schema.types == [INSTANT, pa.string()]
     assert read.num_rows == 0
@@ -353,11 +359,74 @@ def test_an_empty_table_keeps_its_columns(tmp_path: Path) -> None:
 
 def test_a_table_that_cannot_be_made_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:
     tables = ParquetTables(tmp_path)
-    tables.write("t.parquet", {"x": [1]})
+    tables.write({"x": [1]}, [Share("t.parquet", 1)])
     with pytest.raises(pa.ArrowInvalid):
-        tables.write("t.parquet", {"x": [1, "two"]})
+        tables.write({"x": [1, "two"]}, [Share("t.parquet", 2)])
     assert pq.read_table(tmp_path / "t.parquet")["x"].to_pylist() == [1]
     assert files_below(tmp_path) == ["t.parquet"]
+
+
+@given(rows=st.lists(st.integers(0, 40), min_size=1, max_size=6), seed=st.integers(0, 99))
+@settings(max_examples=25, deadline=None)
+def test_every_share_of_the_rows_is_a_file_of_its_own(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[int], seed: int
+) -> None:
+    folder = tmp_path_factory.mktemp("tables")
+    columns = random_columns(sum(rows), seed)
+    shares = [Share(f"bars/symbol=S{place}/part-0.parquet", count) for place, count in enumerate(rows)]
+    ParquetTables(folder).write(columns, shares)
+    assert files_below(folder) == [share.path for share in shares]
+    for table in tables_of(columns, shares):
+        read = pq.ParquetFile(folder / table.path).read()
+        assert read.schema.types == [INSTANT, pa.string(), pa.float64(), pa.int32(), pa.bool_()]
+        assert read["open_ts"].cast(pa.int64()).to_pylist() == table.columns["open_ts"].tolist()
+        assert {name: read[name].to_pylist() for name in list(columns)[1:]} == {
+            name: column.tolist() for name, column in list(table.columns.items())[1:]
+        }
+
+
+def random_columns(rows: int, seed: int) -> dict[str, npt.NDArray[Any]]:
+    random = np.random.default_rng(seed)
+    return {
+        "open_ts": random.integers(-(2**63) + 1, 2**63 - 1, rows),
+        "session": random.choice(["2025-07-01", "", "é"], rows),
+        "close": random.normal(size=rows),
+        "n_base": random.integers(0, 5, rows, dtype=np.int32),
+        "gap": random.random(rows) < 0.5,
+    }
+
+
+@pytest.mark.parametrize("room", [0, 4096])
+def test_a_disk_that_is_full_is_told_with_the_file_and_leaves_no_part_of_it(
+    room: int, tmp_path: Path
+) -> None:
+    tables = ParquetTables(tmp_path)
+    tables.write({"x": [1]}, [Share("a/t.parquet", 1)])
+    large = {"x": np.random.default_rng(0).normal(size=2000)}
+    with no_file_longer_than(room), pytest.raises(OSError, match=r"File too large: '.*t\.parquet") as raised:
+        tables.write(large, [Share("a/t.parquet", 2000)])
+    assert raised.value.errno == errno.EFBIG
+    assert pq.read_table(tmp_path / "a" / "t.parquet")["x"].to_pylist() == [1]
+    assert files_below(tmp_path) == ["a/t.parquet"]
+
+
+@contextmanager
+def no_file_longer_than(size: int) -> Iterator[None]:
+    """Have the system refuse more, as it does on a full disk: what fits is written, then comes the error."""
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        signal.signal(signal.SIGXFSZ, before)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bars").write_text("in the way")
+    with pytest.raises(NotADirectoryError, match="bars/symbol=A"):
+        ParquetTables(tmp_path).write({"x": [1]}, [Share("bars/symbol=A/part-0.parquet", 1)])
 
 
 @settings(max_examples=25, deadline=None)

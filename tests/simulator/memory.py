@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from actors.domain.journal_cut import Repair, repair
-from actors.domain.ports import Columns, Sparse
+from actors.domain.ports import Columns, Share, Sparse
 from protocol.codec import Envelope, decode
 from protocol.errors import JournalCorrupt
 from protocol.journal import HEADER, Source, encode_header, encode_record, read_header, read_records
 from protocol.messages import Message
+from tests.shares import tables_of
 
 Column = Sequence[Any] | npt.NDArray[Any] | Sparse
 Rows = dict[str, list[object]]
@@ -113,8 +114,9 @@ class Sink:
         self._shelf, self._owner = shelf, owner
         self._growing: dict[str, Rows] = {}
 
-    def write(self, path: str, columns: Columns) -> None:
-        self._shelf.tables[f"{self._owner}/{path}"] = _rows(columns)
+    def write(self, columns: Columns, shares: Sequence[Share]) -> None:
+        for table in tables_of(columns, shares):
+            self._shelf.tables[f"{self._owner}/{table.path}"] = _rows(table.columns)
 
     def append(self, path: str, columns: Columns) -> None:
         rows = self._growing.setdefault(path, {})

@@ -184,6 +184,8 @@ def _column(column: Arrow, kind: type[Number]) -> npt.NDArray[Number]:
 
 
 def _check_columns(name: str, found: Arrow) -> None:
+    if found.equals(BAR_SCHEMA):
+        return
     for field in BAR_SCHEMA:
         if field.name not in found.names:
             wanted = ", ".join(BAR_SCHEMA.names)
@@ -196,9 +198,9 @@ def _check_columns(name: str, found: Arrow) -> None:
 
 
 def _check_values(name: str, group: RowGroup, table: Arrow) -> None:
-    for column in table.column_names:
-        if table[column].null_count:
-            row = group.first_row + table[column].is_null().index(True).as_py()
+    for column, values in zip(table.column_names, table.columns, strict=True):
+        if values.null_count:
+            row = group.first_row + values.is_null().index(True).as_py()
             raise DataError(f"{name}: column '{column}' has no value in row {row}; fill or remove the row")
 
 

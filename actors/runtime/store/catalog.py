@@ -122,8 +122,9 @@ class Catalog:
 
     def _files(self, stream: Stream) -> tuple[layout.YearFile, ...]:
         if stream not in self._listed:
-            self._require_bars()
             self._listed[stream] = layout.year_files(layout.stream_folder(self._path, *stream))
+            if not self._listed[stream]:
+                self._require_bars()
         return self._listed[stream]
 
     def _opened_file(self, path: Path) -> BarFile:

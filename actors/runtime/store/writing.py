@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,8 @@ from actors.runtime.store.bar_file import BAR_SCHEMA
 from actors.runtime.store.layout import STAMPS, year_folder
 
 _PARTIAL: Final = ".partial"
+_MODE: Final = 0o666
+"""The usual rights of a file, less those that the user's mask takes."""
 FIRST_PART: Final = "part-0.parquet"
 ROW_GROUP_ROWS: Final = 16_384
 """Some 42 sessions of minutes: 0.8 MB decoded."""
@@ -31,6 +33,43 @@ def replacing(target: Path) -> Iterator[Path]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def write_whole(target: str, content: memoryview) -> None:
+    """Write a file as `replacing` does, with as few calls of the system as can be: 0.1 instead of 0.5 ms.
+
+    Raises OSError, which names the file.
+    """
+    folder, _, name = target.rpartition("/")
+    partial = f"{folder}/.{name}{_PARTIAL}"
+    try:
+        _write(_created(folder, partial), partial, content)
+        Path(partial).replace(target)
+    except BaseException:
+        with suppress(OSError):
+            Path(partial).unlink()
+        raise
+
+
+def _created(folder: str, path: str) -> int:
+    """Open a new file in a folder, which is made where it is missing."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, _MODE)
+    except FileNotFoundError:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        return os.open(path, flags, _MODE)
+
+
+def _write(descriptor: int, path: str, content: memoryview) -> None:
+    """Write until all is written: a disk that is nearly full takes less than it is given."""
+    try:
+        while content:
+            content = content[os.write(descriptor, content) :]
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
