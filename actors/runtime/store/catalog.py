@@ -122,9 +122,10 @@ class Catalog:
 
     def _files(self, stream: Stream) -> tuple[layout.YearFile, ...]:
         if stream not in self._listed:
-            self._listed[stream] = layout.year_files(layout.stream_folder(self._path, *stream))
-            if not self._listed[stream]:
+            files = layout.year_files(layout.stream_folder(self._path, *stream))
+            if not files:
                 self._require_bars()
+            self._listed[stream] = files
         return self._listed[stream]
 
     def _opened_file(self, path: Path) -> BarFile:
