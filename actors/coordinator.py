@@ -79,7 +79,9 @@ class Coordinator:
         """The last window for which an actor's signals were taken."""
         self._begun = self._has_news = False
         self._stopped = self._interrupted = False
-        self._handlers: dict[type[Message], Callable[[Any], Iterator[Effect]]] = {
+        self._is_half = False
+        """Whether a window's other part must come before anything can go on."""
+        self._handlers: dict[type[Message], Callable[[Any], Iterable[Effect]]] = {
             SessionBars: self._on_bars,
             LoadReport: self._on_report,
             LoadFailed: self._on_load_failed,
@@ -138,11 +140,10 @@ class Coordinator:
         if guest.actor == LOADER and self._begun:
             yield from self._supply.ask_again()
 
-    def on_time(self, now_ns: int) -> Iterator[Effect]:
+    def on_time(self, now_ns: int) -> Iterable[Effect]:
         """Learn what time it is on the monotonic clock, ns."""
         self._now_ns = now_ns
-        if now_ns - self._progress_ns >= PROGRESS_NS:
-            yield from self._progress()
+        return self._progress() if now_ns - self._progress_ns >= PROGRESS_NS else ()
 
     def on_wake(self) -> Iterator[Effect]:
         """A deadline has come."""
@@ -158,11 +159,12 @@ class Coordinator:
             raise RoleError(f"the coordinator does not take {type(message).__name__}")
         if not self._membership.is_heard(message):
             return
+        self._is_half = False
         try:
             yield from handler(message)
         except RoleError as error:
             yield from self._membership.expel(message, error)
-        if self._begun:
+        if self._begun and not self._is_half:
             yield from self._advance()
 
     def _take_over(self) -> Iterator[Effect]:
@@ -196,17 +198,17 @@ class Coordinator:
         """Say it here too; the loader itself reports to the supervisor and ends the run."""
         yield Log("ERROR", f"{TAG}PHASE_3.2.ERROR: {message.reason}")
 
-    def _on_derived(self, message: Derived) -> Iterator[Effect]:
-        self._barrier.on_derived(message)
-        yield from ()
+    def _on_derived(self, message: Derived) -> Iterable[Effect]:
+        self._is_half = not self._barrier.on_derived(message)
+        return ()
 
-    def _on_quality(self, message: Quality) -> Iterator[Effect]:
-        self._barrier.on_quality(message)
-        yield from ()
+    def _on_quality(self, message: Quality) -> Iterable[Effect]:
+        self._is_half = not self._barrier.on_quality(message)
+        return ()
 
-    def _on_ack(self, message: Ack) -> Iterator[Effect]:
+    def _on_ack(self, message: Ack) -> Iterable[Effect]:
         self._barrier.on_ack(message.actor, message.seq)
-        yield from self._take_signals(message.actor, message.seq, message.signals)
+        return self._take_signals(message.actor, message.seq, message.signals) if message.signals else ()
 
     def _on_leave(self, message: Leave) -> Iterator[Effect]:
         actor = message.actor
@@ -249,7 +251,8 @@ class Coordinator:
             self._has_news = True
         if self._steering.has_news(self._barrier.in_flight) or self._has_news:
             yield from self._progress()
-        yield from self._end()
+        if self._is_over and not self._barrier.in_flight:
+            yield from self._end()
 
     def _move(self) -> Iterator[Effect]:
         yield from self._seal()
@@ -292,9 +295,7 @@ class Coordinator:
                     yield flight.lines
 
     def _end(self) -> Iterator[Effect]:
-        """Once the last window has landed, see everyone out."""
-        if not self._is_over or self._barrier.in_flight:
-            return
+        """See everyone out: the last window has landed."""
         while (step := self._membership.ending.advance()) is not None:
             yield from self._ending_steps[step]()
 

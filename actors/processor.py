@@ -7,7 +7,7 @@ from actors.domain.historical_indicators import HistoricalIndicators
 from actors.domain.roles import Effect, Send
 from actors.domain.session_plan import Session, SessionPlan
 from actors.domain.stage_one import StageOne
-from protocol.blocks import as_bars, as_times, bar_block
+from protocol.blocks import NO_BARS, as_bars, as_times, bar_block
 from protocol.messages import Derived, Figure, RawWindow
 
 
@@ -32,4 +32,5 @@ class Processor(StageOne):
         self._historical.add(bars)
         self._historical.add(folded.bars)
         figures, self._figures = self._figures, ()
-        yield Send(self._report, Derived(window.seq, bar_block(folded.bars), folded.suppressed, figures))
+        block = bar_block(folded.bars) if len(folded.bars) else NO_BARS
+        yield Send(self._report, Derived(window.seq, block, folded.suppressed, figures))

@@ -1,13 +1,13 @@
 """The quality manager: what was expected, received, missing and wrong in every window."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from actors.domain.local_time import clock_text
 from actors.domain.quality_ledger import QualityLedger, Steps
 from actors.domain.roles import Effect, LogLines, Send
 from actors.domain.session_plan import Session, SessionPlan
 from actors.domain.stage_one import StageOne
-from protocol.blocks import as_bars, as_times, quality_block
+from protocol.blocks import NO_QUALITY, as_bars, as_times, quality_block
 from protocol.messages import Defect, Gap, Quality, RawWindow
 
 
@@ -27,16 +27,17 @@ class QualityManager(StageOne):
     def _answer(self, window: RawWindow) -> Iterable[Effect]:
         steps = Steps(as_times(window.steps), window.last, as_bars(window.block), window.defects)
         appraisal = self._ledger.appraise(steps)
-        yield from self._findings(window, appraisal.gaps)
-        yield Send(self._report, Quality(window.seq, quality_block(appraisal.records), appraisal.gaps))
+        if appraisal.gaps or window.defects:
+            yield self._findings(window, appraisal.gaps)
+        records = quality_block(appraisal.records) if len(appraisal.records) else NO_QUALITY
+        yield Send(self._report, Quality(window.seq, records, appraisal.gaps))
 
-    def _findings(self, window: RawWindow, gaps: tuple[Gap, ...]) -> Iterator[LogLines]:
-        """Write every gap and every defect to the log."""
+    def _findings(self, window: RawWindow, gaps: tuple[Gap, ...]) -> LogLines:
+        """Write every gap and every defect to the log; there is one."""
         found = [(gap.known_ts, self._gap_text(gap)) for gap in gaps]
         found += [(defect.known_ts, self._defect_text(defect)) for defect in window.defects]
-        if found:
-            instants, texts = zip(*sorted(found), strict=True)
-            yield LogLines(texts, instants)
+        instants, texts = zip(*sorted(found), strict=True)
+        return LogLines(texts, instants)
 
     def _gap_text(self, gap: Gap) -> str:
         span = f"{clock_text(gap.from_ts, self._timezone)} to {clock_text(gap.to_ts, self._timezone)}"

@@ -140,6 +140,11 @@ def as_times(block: TimeBlock) -> npt.NDArray[np.int64]:
     return np.frombuffer(block.records, dtype="<i8")
 
 
+def only_time(block: TimeBlock) -> int:
+    """Read a block of one instant, ns UTC."""
+    return int.from_bytes(block.records, "little", signed=True)
+
+
 def as_floats(block: FloatBlock) -> npt.NDArray[np.float64]:
     """View a block as read-only float64 of shape (n,)."""
     return np.frombuffer(block.records, dtype="<f8")

@@ -22,6 +22,7 @@ MAX_COMMAND_BYTES: Final = 8 * 2**20
 """The limit of frames on `command`, which carry no bars."""
 HEADER: Final = struct.Struct("<2sHIQIIQ")
 CRC_OFFSET: Final = 4
+_BEHIND_CRC: Final = CRC_OFFSET + 4
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODERS: Final[dict[str, msgspec.msgpack.Decoder[Any]]] = {
@@ -66,8 +67,9 @@ def encode(topic: str, message: Message, stamp: Stamp) -> bytes:
     if size > limit:
         raise FrameTooLarge(type(message).__name__, size, limit)
     header = HEADER.pack(MAGIC, PROTOCOL_VERSION, 0, stamp.run, stamp.epoch, len(body), stamp.sequence)
-    crc = zlib_ng.crc32(body, _crc_of(start, header)).to_bytes(4, "little")
-    return b"".join((start, header[:CRC_OFFSET], crc, header[CRC_OFFSET + 4 :], body))
+    before, behind = start + header[:CRC_OFFSET], header[_BEHIND_CRC:]
+    crc = zlib_ng.crc32(body, zlib_ng.crc32(behind, zlib_ng.crc32(before)))
+    return b"".join((before, crc.to_bytes(4, "little"), behind, body))
 
 
 def decode(frame: bytes, *, run: int | None = None) -> Envelope:
@@ -94,10 +96,6 @@ def limit_bytes(topic: str) -> int:
     return MAX_COMMAND_BYTES if topic.startswith("command/") else MAX_FRAME_BYTES
 
 
-def _crc_of(start: bytes, header: bytes) -> int:
-    return zlib_ng.crc32(b"".join((start, header[:CRC_OFFSET], header[CRC_OFFSET + 4 :])))
-
-
 def _read_header(frame: bytes, start: int, sender: str) -> Stamp:
     end = start + HEADER.size
     if len(frame) < end:
@@ -109,7 +107,9 @@ def _read_header(frame: bytes, start: int, sender: str) -> Stamp:
         raise MalformedFrame(sender, f"protocol version {version}, not {PROTOCOL_VERSION}")
     if length != len(frame) - end:
         raise MalformedFrame(sender, f"body of {len(frame) - end} bytes, header says {length}")
-    if crc != zlib_ng.crc32(memoryview(frame)[end:], _crc_of(frame[:start], frame[start:end])):
+    if crc != zlib_ng.crc32(
+        memoryview(frame)[start + _BEHIND_CRC :], zlib_ng.crc32(frame[: start + CRC_OFFSET])
+    ):
         raise MalformedFrame(sender, "its checksum does not match")
     return Stamp(run, epoch, sequence)
 

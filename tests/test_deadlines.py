@@ -12,6 +12,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 SOURCES: Final = ("actors", "protocol", "scripts")
 BOUNDED: Final = {
     ("actors/runtime/clock.py", "time.sleep"): "its length is its deadline; who calls it in a loop has one",
+    ("actors/runtime/readiness.py", "select.poll"): "it makes what waits, and does not wait itself",
     ("actors/runtime/transport.py", "socket.send"): "every socket has SNDTIMEO",
     ("actors/runtime/transport.py", "self._observed.send"): "likewise; and it drops instead of waiting",
     ("actors/runtime/command_links.py", "self._dealer.send"): "likewise",

@@ -7,7 +7,7 @@ from actors.domain.equal_runs import run_starts
 from actors.domain.roles import RoleError
 from actors.domain.session_plan import SessionPlan
 from actors.domain.tally import Tally
-from protocol.blocks import as_bars
+from protocol.blocks import as_bars, only_time
 from protocol.messages import (
     Finished,
     Leave,
@@ -47,13 +47,20 @@ class SessionCount:
 
     def add(self, window: RawWindow) -> None:
         """Count a window."""
-        closes = as_bars(window.block)["close_ts"]
         self.windows += 1
         self.steps += window.steps.n
+        if window.block.n:
+            self.bars += window.block.n
+            self._add_times(window)
+
+    def _add_times(self, window: RawWindow) -> None:
+        if window.steps.n == 1:  # all bars close at it
+            self.iterations += 1
+            self.last_ts = only_time(window.steps)
+            return
+        closes = as_bars(window.block)["close_ts"]
         self.iterations += len(run_starts(closes))
-        self.bars += window.block.n
-        if len(closes):
-            self.last_ts = int(closes[-1])
+        self.last_ts = int(closes[-1])
 
     def report(self, session: int, lag_ns: int) -> SessionReport:
         """Make the report of a finished session."""

@@ -63,8 +63,14 @@ def bins_of(session: Session, interval: Interval, base: Interval) -> Bins:
 class IntervalFold:
     """Fold the base bars of one interval into the bars of another, session by session."""
 
-    def __init__(self, interval: Interval, base: Interval, targets: Mapping[int, int]) -> None:
-        """Compute the streams that are the values of `targets`, each from the base stream that is its key."""
+    def __init__(
+        self, interval: Interval, base: Interval, targets: Mapping[int, int], *, takes_all: bool = False
+    ) -> None:
+        """Compute the streams that are the values of `targets`, each from the base stream that is its key.
+
+        `takes_all` says that there are no other base streams.
+        """
+        self._takes_all = takes_all and interval.is_intraday
         self._interval, self._base = interval, base
         self._n_streams = len(targets)
         self._target = np.full(MAX_STREAMS, -1, dtype=np.int64)
@@ -80,13 +86,15 @@ class IntervalFold:
     def fold(self, bars: Bars, now_ns: int) -> Bars:
         """Take the base bars up to `now_ns`; give those of the bins that have closed, by (bin, stream)."""
         self._pending.add(self._own(bars))
-        closed = int(np.searchsorted(self._bins.closes, now_ns, side="right"))
+        closed = int(self._bins.closes.searchsorted(now_ns, side="right"))
         derived = self._close(closed) if closed > self._closed else NO_ROWS
         self._pending.bound()
         return derived
 
     def _own(self, bars: Bars) -> Bars:
         """Keep the rows that are in a bin: those outside regular hours are in none of `1d`."""
+        if self._takes_all:
+            return bars
         own = self._target[bars["stream"]] >= 0
         if not self._interval.is_intraday:
             own &= in_regular_hours((self._session,), self._base, bars["open_ts"])
@@ -154,4 +162,5 @@ def _folds(plan: SessionPlan) -> Iterator[IntervalFold | BlockFold]:
             kept = {base: plan.served[base].history_sessions for base in ids}
             yield BlockFold(interval, base_interval, ids, kept)
         else:
-            yield IntervalFold(interval, base_interval, ids)
+            takes_all = len(ids) == len(plan.base_streams)
+            yield IntervalFold(interval, base_interval, ids, takes_all=takes_all)

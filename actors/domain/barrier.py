@@ -112,13 +112,17 @@ class Barrier:
             self._oldest_seq = window.seq
         self._flights.append(Flight(window, set(self.members)))
 
-    def on_derived(self, message: Derived) -> None:
-        """Take the processor's part."""
-        self._flight(self.processor, message.seq).derived = message
+    def on_derived(self, message: Derived) -> bool:
+        """Take the processor's part; say whether the quality manager's is there."""
+        flight = self._flight(self.processor, message.seq)
+        flight.derived = message
+        return flight.quality is not None
 
-    def on_quality(self, message: Quality) -> None:
-        """Take the quality manager's part."""
-        self._flight(self.quality, message.seq).quality = message
+    def on_quality(self, message: Quality) -> bool:
+        """Take the quality manager's part; say whether the processor's is there."""
+        flight = self._flight(self.quality, message.seq)
+        flight.quality = message
+        return flight.derived is not None
 
     def on_ack(self, actor: str, seq: int) -> None:
         """Take a member's acknowledgement."""

@@ -29,6 +29,8 @@ class GapRuns:
         """Begin a session with no run open."""
         self._open = np.zeros(n_streams, dtype=np.bool_)
         self._first = np.zeros(n_streams, dtype=np.int64)
+        self.is_any_open = False
+        """Whether a run goes on in the slots that follow."""
 
     def follow(self, missing: Mask, slot: int, *, last: bool) -> Runs:
         """Give the runs that end within the next slots, or are open at the session's last step.
@@ -38,13 +40,14 @@ class GapRuns:
             slot: The number of the first of these slots within the session.
             last: Whether the session ends with these slots.
         """
-        if not (missing.any() or self._open.any()):
+        if not (self.is_any_open or missing.any()):
             return _NO_RUNS
         runs = self._runs(np.column_stack((self._open, missing)), slot)
         over = runs.end < slot + missing.shape[1] + last
         self._open[:] = False
         self._open[runs.row[~over]] = True
         self._first[runs.row[~over]] = runs.first[~over]
+        self.is_any_open = not over.all()
         return Runs(*(column[over] for column in runs))
 
     def _runs(self, state: Mask, slot: int) -> Runs:

@@ -59,6 +59,9 @@ class KnownQuality:
 
     def offer(self, block: QualityBlock) -> None:
         """Lay a window's records ready."""
+        if not block.n:
+            self._times, self._taken = [], 0
+            return
         self._waiting = as_quality(block)
         self._times = self._waiting["event_ts"].tolist()
         self._taken = 0
@@ -145,7 +148,7 @@ class Market:
         What is read before a stream's history, for longer bars to begin with, is of no concern here.
         """
         bars = self._without_lead(bars)
-        ordered = bars.take(np.argsort(bars.stream, kind="stable"))
+        ordered = bars if window.steps.n == 1 else bars.take(np.argsort(bars.stream, kind="stable"))
         starts = run_starts(ordered.stream)
         bounds = pairwise([*starts.tolist(), len(bars)])
         self._offered = [self._streams[stream] for stream in ordered.stream[starts].tolist()]

@@ -50,6 +50,9 @@ class Appraisal(NamedTuple):
     gaps: tuple[Gap, ...]
 
 
+NOTHING_FOUND: Final = Appraisal(_NO_RECORDS, ())
+
+
 class Steps(NamedTuple):
     """The part of a raw window that counts."""
 
@@ -112,6 +115,7 @@ class GridLedger:
         """Take the streams by id; a stream's row is its place in `ids`."""
         self._interval = interval
         self._ids = np.array(ids, dtype=np.int64)
+        self._stream_bytes = self._ids.astype("<u2").tobytes()
         self._row = np.full(_STREAMS, -1, dtype=np.int64)
         self._row[self._ids] = np.arange(len(ids))
 
@@ -125,16 +129,26 @@ class GridLedger:
 
     def appraise(self, steps: Steps) -> Appraisal:
         """Count what these steps brought; records by (stream, event_ts), gaps by (stream, known_ts)."""
-        missing = self._missing(steps)
+        due = int(self._closes.searchsorted(steps.now_ns, side="right"))
+        if self._has_all(steps, due - self._due):
+            self._due = due
+            return NOTHING_FOUND
+        missing = self._missing(steps, due)
         changes = self._changes(missing, steps.defects)
         runs = self._runs.follow(missing, self._due, last=steps.last)
         self._due += missing.shape[1]
         records = self._records(steps, changes) if len(changes.row) or steps.last else _NO_RECORDS
         return Appraisal(records, self._gaps(runs, steps.now_ns) if len(runs.row) else ())
 
-    def _missing(self, steps: Steps) -> Mask:
+    def _has_all(self, steps: Steps, slots: int) -> bool:
+        """Whether these steps change nothing but how many bars were due: each is there, and no other."""
+        if steps.last or steps.defects or self._runs.is_any_open or len(steps.bars) != slots * len(self._ids):
+            return False
+        streams = steps.bars["stream"].tobytes()
+        return streams == self._stream_bytes * slots and not steps.bars["flags"].any()
+
+    def _missing(self, steps: Steps, due: int) -> Mask:
         """Mark the slots that fell due and have no bar: streams by slots."""
-        due = int(np.searchsorted(self._closes, steps.now_ns, side="right"))
         missing = np.ones((len(self._ids), due - self._due), dtype=np.bool_)
         rows = self._row[steps.bars["stream"]]
         counts = (rows >= 0) & (steps.bars["flags"] & BarFlag.FILLED.value == 0)
@@ -246,6 +260,8 @@ class QualityLedger:
             for stretch, own in by_stretch(steps, self._session)
             for ledger in self._ledgers_of(stretch)
         ]
+        if not any(len(part.records) or part.gaps for part in parts):
+            return NOTHING_FOUND
         records = np.frombuffer(b"".join(part.records.data for part in parts), QUALITY_DTYPE)
         order = np.lexsort((records["stream"], records["event_ts"]))
         gaps = sorted((gap for part in parts for gap in part.gaps), key=_GAP_ORDER)

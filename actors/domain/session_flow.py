@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 
 from actors.domain.equal_runs import run_starts
-from actors.domain.local_time import clock_texts
+from actors.domain.local_time import clock_text, clock_texts
 from actors.domain.roles import Log, LogLines
 from actors.domain.session_plan import SessionPlan
 from actors.domain.session_tape import Tape
-from protocol.blocks import as_bars
+from protocol.blocks import as_bars, only_time
 from protocol.lifecycle import Phase
 from protocol.messages import RawWindow
 
@@ -55,6 +55,8 @@ class StepLines:
 
     def lines(self, window: RawWindow) -> LogLines:
         """Write the lines of a window; steps without a base bar have none."""
+        if window.steps.n == 1:
+            return self._lines_of_step(window)
         texts: list[str] = []
         instants: list[int] = []
         queues, processed = self._queues, self._processed
@@ -62,6 +64,17 @@ class StepLines:
             texts += (f"{NEXT}{clock} ({active}/{queues} queues active)", processed(streams))
             instants += (instant, instant)
         return LogLines(texts, instants)
+
+    def _lines_of_step(self, window: RawWindow) -> LogLines:
+        """Write the lines of a window of one step: 5 µs instead of 60."""
+        if not window.block.n:
+            return LogLines((), ())
+        instant = only_time(window.steps)
+        active = len(self._ends) - int(self._ends.searchsorted(instant))
+        clock = clock_text(instant, self._timezone)
+        streams = as_bars(window.block)["stream"].tobytes()
+        texts = (f"{NEXT}{clock} ({active}/{self._queues} queues active)", self._processed(streams))
+        return LogLines(texts, (instant, instant))
 
     def _steps(self, window: RawWindow) -> Iterator[tuple[int, str, int, bytes]]:
         """Give of every step with a base bar: instant, local time, how many streams go on, whose bars."""

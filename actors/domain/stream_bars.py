@@ -76,7 +76,9 @@ class StreamBars:
 
     def flush(self) -> None:
         """Keep what still waits for whoever asks; the clock has passed it."""
-        if len(self.closes) > self._taken:
+        if not self._taken and self.closes:
+            self._passed.append(self._waiting)
+        elif len(self.closes) > self._taken:
             self._passed.append(self._waiting.between(self._taken, len(self.closes)))
         self._waiting, self.closes, self._taken = _NONE, [], 0
 

@@ -1,14 +1,19 @@
 """Count what a run delivered, stream by stream, from the sealed windows themselves."""
 
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 
 from actors.domain.quality_ledger import QualityView, StreamQuality, score
+from actors.domain.row_merging import NO_ROWS
 from actors.domain.session_plan import Session, SessionPlan
 from actors.domain.session_stretches import stretches
-from protocol.blocks import BarFlag, Bars, as_bars, as_quality, as_times
+from protocol.blocks import BarFlag, Bars, as_bars, as_quality, as_times, join_bars
 from protocol.messages import SealedWindow, StreamTotal
 
+COUNTED_AT_ONCE: Final = 4_096
+"""Bars that wait to be counted; counting those of one step costs as much as counting these."""
 Counts = npt.NDArray[np.int64]
 REJECTED = ("off_grid", "outside_session", "bad_ohlc")
 DUPLICATES = ("duplicate_same", "duplicate_conflict")
@@ -22,6 +27,8 @@ class Tally:
         size = len(plan.served)
         self._streams = plan.served
         self._bars: Counts = np.zeros(size, dtype=np.int64)
+        self._uncounted: list[Bars] = []
+        self._rows_uncounted = 0
         self._filled: Counts = np.zeros(size, dtype=np.int64)
         self._gaps: Counts = np.zeros(size, dtype=np.int64)
         self._quality = {name: np.zeros(size, dtype=np.int64) for name in _QUALITY_COLUMNS}
@@ -44,18 +51,25 @@ class Tally:
         if window.first:
             self._start_session(self._plan.session(window.session))
         if window.session >= 0:
-            self._count_bars(as_bars(window.block))
+            self._uncounted.append(as_bars(window.block))
+            self._rows_uncounted += window.block.n
+            if self._rows_uncounted >= COUNTED_AT_ONCE:
+                self._count_bars()
             for gap in window.gaps:
                 self._gaps[gap.stream] += 1
         self._count_quality(window)
 
-    def _count_bars(self, bars: Bars) -> None:
-        filled = bars["flags"] & BarFlag.FILLED.value != 0
-        self._bars += np.bincount(bars["stream"], minlength=len(self._bars))
-        self._filled += np.bincount(bars["stream"][filled], minlength=len(self._filled))
+    def _count_bars(self) -> None:
+        bars = join_bars(self._uncounted or [NO_ROWS])
+        self._uncounted, self._rows_uncounted = [], 0
+        streams = bars["stream"]
+        filled = streams[bars["flags"] & BarFlag.FILLED.value != 0]
+        self._bars += np.bincount(streams, minlength=len(self._bars))
+        self._filled += np.bincount(filled, minlength=len(self._filled))
 
     def totals(self) -> tuple[StreamTotal, ...]:
         """Give the totals of every served stream, by id; an unfinished session counts up to its last step."""
+        self._count_bars()
         counts = self._quality
         if self._open_until is not None:
             counts = self._with_quality(self._found(self._open_until))
@@ -78,11 +92,19 @@ class Tally:
 
     def _count_quality(self, window: SealedWindow) -> None:
         """Take a window's records, and add up the counters where a stretch of the session ends."""
-        records, steps = as_quality(window.quality), as_times(window.steps)
+        steps = as_times(window.steps)
         first, last = int(steps[0]), int(steps[-1])
         ends = [end for end in self._ends if first <= end <= last]
         if window.last and last not in ends:
             ends.append(last)
+        if ends or window.quality.n:
+            self._take_records(window, ends)
+        self._open_until = None if last in ends or window.session < 0 else last
+        if window.last:
+            self._sessions.pop(window.session - self._kept, None)
+
+    def _take_records(self, window: SealedWindow, ends: list[int]) -> None:
+        records = as_quality(window.quality)
         taken = 0
         for end in ends:
             stop = int(np.searchsorted(records["event_ts"], end, side="right"))
@@ -90,9 +112,6 @@ class Tally:
             self._close_stretch(window.session, end)
             taken = stop
         self._view.apply(records[taken:])
-        self._open_until = None if last in ends or window.session < 0 else last
-        if window.last:
-            self._sessions.pop(window.session - self._kept, None)
 
     def _close_stretch(self, session: int, end: int) -> None:
         sums, found = self._sessions[session], self._found(end)

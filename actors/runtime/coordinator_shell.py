@@ -1,7 +1,7 @@
 """The shell of the coordinator's process: lets everyone in, tells the time, and keeps the journal."""
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 from actors.domain.lobby import Guest, Lobby
 from actors.domain.roles import Done, Effect, Log, Role, Send
@@ -44,9 +44,16 @@ class CoordinatorShell(Shell):
         super().__init__(role, around)
         self._journal = journal
         self._lobby = lobby
+        self._doors: dict[type[Message], Callable[[Any], Iterable[Guest | Log]]] = {
+            Invite: lobby.on_invite,
+            Join: lobby.on_join,
+            Ready: lobby.on_ready,
+        }
         self._early: list[Message] = []
         """What has come before the run began: an actor that was let in need not wait for the others."""
         self._done = False
+        self._knows_time = False
+        """Whether the role was told the time within this turn."""
 
     def _greet(self) -> None:
         """Say hello; the sockets are bound already. Let everyone in, then begin."""
@@ -77,7 +84,9 @@ class CoordinatorShell(Shell):
             self._early.append(message)
 
     def _take(self, arrival: Arrival) -> None:
-        if isinstance(arrival, Subscription):
+        if isinstance(arrival, Envelope):
+            self._on_message(arrival.message)
+        elif isinstance(arrival, Subscription):
             self._let_in(self._lobby.on_subscription(arrival.topic))
         elif isinstance(arrival, Admitted):
             self._log.write("INFO", f"Remote observer {arrival.name} listens")
@@ -92,25 +101,26 @@ class CoordinatorShell(Shell):
             self._perform(self._role.admit(item) if isinstance(item, Guest) else (item,))
 
     def _on_message(self, message: Message) -> None:
-        if isinstance(message, Stop) and self._done:
+        door = self._doors.get(type(message))
+        if door is not None:
+            self._let_in(door(message))
+        elif isinstance(message, Stop) and self._done:
             self._stopped = True
-        elif isinstance(message, Invite):
-            self._let_in(self._lobby.on_invite(message))
-        elif isinstance(message, Join):
-            self._let_in(self._lobby.on_join(message))
-        elif isinstance(message, Ready):
-            self._let_in(self._lobby.on_ready(message))
         else:
             self._handle(message)
 
     def _handle(self, message: Message) -> None:
         self._perform(self._role.on_time(clock.monotonic_ns()))
+        self._knows_time = True
         super()._handle(message)
 
     def _on_turn(self) -> None:
         now_ns = clock.monotonic_ns()
-        self._perform(self._role.on_time(now_ns))
-        if self._wake_at_ns is not None and now_ns >= self._wake_at_ns:
+        is_due = self._wake_at_ns is not None and now_ns >= self._wake_at_ns
+        if is_due or not self._knows_time:
+            self._perform(self._role.on_time(now_ns))
+        self._knows_time = False
+        if is_due:
             self._wake_at_ns = None
             self._perform(self._role.on_wake())
 

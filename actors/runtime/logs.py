@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -40,6 +41,8 @@ LEVEL_NUMBERS: Final[dict[str, int]] = {"DEBUG": 10, "INFO": 20, "WARNING": 30, 
 STACK_SIGNAL: Final = signal.SIGUSR1
 """Has a process write the stacks of all its threads to its captured output, and go on."""
 USUAL_LIMITS: Final = LogLimits()
+GATHERED_LINES: Final = 256
+"""How many lines wait at most; a call for one costs as much as for a dozen."""
 _STDERR_SINK: Final = 0
 """The sink that loguru opens by itself."""
 
@@ -61,6 +64,8 @@ class ActorLog:
         folder.mkdir(parents=True, exist_ok=True)
         self.actor: Final = actor
         self._threshold = LEVEL_NUMBERS[level]
+        self._gathered: deque[tuple[Sequence[str], Sequence[int]]] = deque()
+        self._lines_gathered = 0
         self._timezone = timezone
         self._files = (
             (LogFile(RotatedFiles(folder, actor, "log"), limits), encode_text),
@@ -95,8 +100,32 @@ class ActorLog:
 
     def write_lines(self, texts: Sequence[str], sim_ts: Sequence[int]) -> None:
         """Write many INFO messages, each with its simulated instant, in one go."""
+        self.gather(texts, sim_ts)
+        self.flush()
+
+    def gather(self, texts: Sequence[str], sim_ts: Sequence[int]) -> None:
+        """Keep such messages until there are many, or others are written, or `flush` is called."""
         if self._threshold > LEVEL_NUMBERS["INFO"]:
             return
+        self._gathered.append((texts, sim_ts))
+        self._lines_gathered += len(texts)
+        if self._lines_gathered >= GATHERED_LINES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has been gathered."""
+        if not self._gathered:
+            return
+        texts: list[str] = []
+        instants: list[int] = []
+        while self._gathered:  # another thread may be flushing it too
+            some, their_instants = self._gathered.popleft()
+            texts += some
+            instants += their_instants
+        self._lines_gathered = 0
+        self._write_bulk(texts, instants)
+
+    def _write_bulk(self, texts: Sequence[str], sim_ts: Sequence[int]) -> None:
         sims = local_stamps(sim_ts, self._timezone)
         bulk = Bulk(wall_stamp(now_utc()), self.actor, sims, texts)
         if any(file.lost for file, _ in self._files) or not bulk.is_plain:
@@ -111,6 +140,7 @@ class ActorLog:
 
     def close(self) -> None:
         """Close the files; a second time does nothing."""
+        self.flush()
         with suppress(ValueError):
             logger.remove(self._sink)
         _SHARED.leave(self)
@@ -143,6 +173,7 @@ class ActorLog:
         return LogRecord(wall_stamp(now_utc()), level, self.actor, sim, text)
 
     def _put(self, records: Sequence[LogRecord]) -> None:
+        self.flush()
         for file, encode in self._files:
             notice = [self._record("WARNING", _lost(file))] if file.lost else []
             file.write(encode([*notice, *records]), len(records))

@@ -38,6 +38,9 @@ from protocol.messages import (
     Welcome,
 )
 
+NS_PER_MS: Final = 1_000_000
+LINES_NS: Final = 20_000_000
+"""How long lines about steps wait to be written together: a hundred take as long as two."""
 GREETING_S: Final = 60.0
 """How long the supervisor and the coordinator may take to let an actor in."""
 
@@ -83,6 +86,7 @@ class Shell:
         self._stopped = False
         self._wake_at_ns: int | None = None
         self._next_beat_ns = 0
+        self._lines_due_ns: int | None = None
         self._lines: list[Log | LogLines] = []
         self._hands: dict[type[Any], Callable[[Any], None]] = {
             Send: self._send,
@@ -111,6 +115,9 @@ class Shell:
             self._take(arrival)
         self._on_turn()
         self._beat_if_due()
+        if self._lines_due_ns is not None and clock.monotonic_ns() >= self._lines_due_ns:
+            self._lines_due_ns = None
+            self._log.flush()
 
     def _beat_if_due(self) -> None:
         if clock.monotonic_ns() >= self._next_beat_ns:
@@ -120,7 +127,11 @@ class Shell:
         """Do what is due once per turn."""
 
     def _timeout_s(self) -> float:
-        until = self._next_beat_ns if self._wake_at_ns is None else min(self._wake_at_ns, self._next_beat_ns)
+        until = self._next_beat_ns + NS_PER_MS  # waits end up to that much early, which only a wake-up needs
+        if self._lines_due_ns is not None:
+            until = min(until, self._lines_due_ns + NS_PER_MS)
+        if self._wake_at_ns is not None:
+            until = min(until, self._wake_at_ns)
         return max(0.0, (until - clock.monotonic_ns()) / 1e9)
 
     def _take(self, arrival: Arrival) -> None:
@@ -162,6 +173,8 @@ class Shell:
 
     def _flush_lines(self) -> None:
         """Write what has gathered, once all is sent: nobody waits for a file, written once a message."""
+        if not self._lines:
+            return
         pending, self._lines = self._lines, []
         single: list[Log] = []
         for effect in pending:
@@ -169,7 +182,9 @@ class Shell:
                 single.append(effect)
                 continue
             self._write_single(single)
-            self._log.write_lines(effect.texts, effect.sim_ts)
+            self._log.gather(effect.texts, effect.sim_ts)
+            if self._lines_due_ns is None:
+                self._lines_due_ns = clock.monotonic_ns() + LINES_NS
         self._write_single(single)
 
     def _write_single(self, lines: list[Log]) -> None:

@@ -25,6 +25,7 @@ import zmq
 from actors.domain.speakers import Speakers
 from actors.runtime.framing import Framing, Refusal
 from actors.runtime.private_files import require_private_folder
+from actors.runtime.readiness import Readiness
 from actors.runtime.remote import Admitted, Refused, RemoteObservers
 from actors.runtime.sockets import COMMAND_OPTIONS, SEND_TIMEOUT_MS, SUBSCRIPTION_BYTES, open_run_socket
 from protocol import topics
@@ -134,7 +135,7 @@ class Link:
         self._framing = framing
         self._lifeline = lifeline
         self._context = zmq.Context()
-        self._poller = zmq.Poller()
+        self._readiness = Readiness()
         self._senders: dict[str, zmq.Socket[bytes]] = {}
         self._receivers: list[zmq.Socket[bytes]] = []
         self._publisher: zmq.Socket[bytes] | None = None
@@ -145,7 +146,7 @@ class Link:
         self._remote: RemoteObservers | None = None
         self._speakers: Speakers | None = None
         if lifeline is not None:
-            self._poller.register(lifeline, zmq.POLLIN)
+            self._readiness.watch(lifeline)
         identity = f"{actor}#{os.getpid()}".encode()
         command = self._socket(zmq.DEALER, routing_id=identity, linger=LAST_WORDS_MS, **COMMAND_OPTIONS)
         command.connect(url)
@@ -166,8 +167,8 @@ class Link:
         publisher = self._socket(zmq.XPUB, sndhwm=room, xpub_verbose=1, xpub_nodrop=1, **asked)
         observed = self._socket(zmq.XPUB, sndhwm=OBSERVED_FRAMES, xpub_verboser=1, **asked)
         self._speakers, self._remote = speakers, remote
-        for descriptor in () if remote is None else remote.sockets:
-            self._poller.register(descriptor, zmq.POLLIN)
+        for socket in () if remote is None else remote.sockets:
+            self._readiness.add(socket)
         for socket, name in ((publisher, "stream"), (observed, "observe")):
             self._bind(socket, name)
         self._publisher, self._observed = publisher, observed
@@ -191,7 +192,7 @@ class Link:
 
     def watch(self, descriptor: int) -> None:
         """Wake `poll` also when this descriptor becomes readable."""
-        self._poller.register(descriptor, zmq.POLLIN)
+        self._readiness.watch(descriptor)
 
     def renew(self, epoch: int) -> None:
         """Number this process's frames anew, in another epoch."""
@@ -216,7 +217,7 @@ class Link:
     def _close(self, socket: zmq.Socket[bytes]) -> None:
         if socket in self._receivers:
             self._receivers.remove(socket)
-            self._poller.unregister(socket)
+            self._readiness.remove(socket)
         self._senders = {name: other for name, other in self._senders.items() if other is not socket}
         socket.close(linger=0)
 
@@ -237,26 +238,33 @@ class Link:
             socket.send(frame, 0, copy)
         except zmq.Again as error:
             raise PeerStalled(topic) from error
-        if socket is not self._publisher or topic == topics.RAW:
-            return
+        self._readiness.use(socket)
+        if socket is self._publisher and topic != topics.RAW:
+            self._send_to_observers(frame, copy=copy)
+
+    def _send_to_observers(self, frame: bytes, *, copy: bool) -> None:
         if self._observers and self._observed:
             self._observed.send(frame, 0, copy)
+            self._readiness.use(self._observed)
         if self._remote is not None:
             self._remote.send(frame, copy)
+            for socket in self._remote.sockets:
+                self._readiness.use(socket)
 
     def poll(self, timeout_s: float) -> Iterator[Arrival]:
         """Wait until something arrives or the time is up, then yield a bounded number of arrivals.
 
         Raises SequenceGap where a message was lost, and SupervisorGone.
         """
-        ready = dict(self._poller.poll(max(0, int(timeout_s * 1000))))
+        ready = self._readiness.wait(timeout_s)
         if self._lifeline is not None and self._lifeline in ready:
             raise SupervisorGone
         for socket in self._receivers:
             if socket in ready:
                 yield from self._drain(socket)
-        for news in () if self._remote is None else self._remote.attend():
-            yield Rejected(news.reason) if isinstance(news, Refused) else news
+        if self._remote is not None and not ready.isdisjoint(self._remote.sockets):
+            for news in self._remote.attend():
+                yield Rejected(news.reason) if isinstance(news, Refused) else news
 
     def take_commands(self) -> Iterator[Arrival]:
         """Yield what the supervisor has sent, without waiting; everything else is left for `poll`.
@@ -274,6 +282,7 @@ class Link:
         self._context.destroy(linger=None)
 
     def _drain(self, socket: zmq.Socket[bytes]) -> Iterator[Arrival]:
+        self._readiness.use(socket)
         for _ in range(DRAIN):
             try:
                 frame = socket.recv(zmq.NOBLOCK)
@@ -285,6 +294,8 @@ class Link:
                 yield self._hear(frame, self._speakers)
             else:
                 yield self._decode(frame, lossy=socket is self._lossy)
+            if not self._readiness.has_more(socket):
+                return
 
     def _subscription(self, socket: zmq.Socket[bytes], frame: bytes) -> Iterator[Subscription]:
         """Read a subscription; on `observe` all are counted, so that nothing is sent there in vain."""
@@ -319,7 +330,7 @@ class Link:
             self._senders[sends] = socket
         if receives:
             self._receivers.append(socket)
-            self._poller.register(socket, zmq.POLLIN)
+            self._readiness.add(socket)
 
     def _bind(self, socket: zmq.Socket[bytes], name: str) -> None:
         socket.bind(self._endpoints.url(name, self.epoch))

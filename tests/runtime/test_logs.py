@@ -92,6 +92,19 @@ def test_lines_in_bulk_look_like_others_and_keep_their_place(tmp_path: Path) -> 
     assert messages_of(tmp_path) == ["before", "one", "two", "after"]
 
 
+def test_gathered_lines_are_written_before_whatever_comes_next(tmp_path: Path) -> None:
+    with open_log(tmp_path) as log:
+        log.gather(["one", "two"], [STEP, STEP])
+        log.gather(["three"], [STEP])
+        assert text_of(tmp_path) == []
+        log.write("WARNING", "four")
+        log.gather(["five"], [STEP])
+        log.flush()
+        assert messages_of(tmp_path) == ["one", "two", "three", "four", "five"]
+        log.gather(["six"], [STEP])
+    assert messages_of(tmp_path)[-1] == "six"
+
+
 def test_bulk_lines_with_fewer_instants_than_texts_are_a_mistake(tmp_path: Path) -> None:
     with open_log(tmp_path) as log, pytest.raises(ValueError, match="shorter"):
         log.write_lines(["one", "two"], [STEP])

@@ -95,9 +95,11 @@ class Broker:
 
     def take_books(self, steps: Integers) -> npt.NDArray[np.float64]:
         """Take the state after each of these steps, which end now: shape (len(steps), fields of `Books`)."""
+        if not self._entries:
+            return np.array([self._carried], dtype=np.float64).repeat(len(steps), axis=0)
         rows = np.array([self._carried, *(books for _, books in self._entries)], dtype=np.float64)
         places = np.searchsorted(steps, [at for at, _ in self._entries])
-        counts = np.bincount(places, minlength=len(steps)) if len(places) else np.zeros(len(steps), np.int64)
+        counts = np.bincount(places, minlength=len(steps))
         taken: npt.NDArray[np.float64] = rows.take(np.cumsum(counts), axis=0)
         self._entries, self._carried = [], self._books
         return taken

@@ -44,6 +44,8 @@ class TradeRecording:
 
     def add_records(self, session: str, records: Records) -> None:
         """Take what has happened in a session."""
+        if not any(records):
+            return
         self._decisions += [_Dated(session, decision) for decision in records.decisions]
         self._orders += [_Dated(session, order) for order in records.orders]
         self._fills += [_Dated(session, fill) for fill in records.fills]
