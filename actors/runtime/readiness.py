@@ -2,7 +2,7 @@
 
 A socket's own descriptor becomes readable when something happens to the socket, and is silent about what
 happened before it was last used. So whatever was used is asked once more before a wait; all others are left
-to their descriptors.
+to their descriptors. After a wait in vain all are asked.
 """
 
 import select
@@ -68,4 +68,6 @@ class Readiness:
             if socket is not None:
                 self._used.add(socket)
             ready.add(descriptor if socket is None else socket)
+        if not ready:
+            self._used.update(self._descriptors)
         return ready
