@@ -25,6 +25,8 @@ SUFFIX: Final = ".sfj"
 READ_BUFFER_BYTES: Final = 2**20
 SYNC_NS: Final = 250_000_000
 """How long a finished segment waits, at least, until it is brought to the disk with others."""
+DISK_S: Final = 120.0
+"""How long the disk may take for them."""
 MAX_UNSYNCED: Final = 64
 """How many may wait; each holds a descriptor."""
 _SEGMENT: Final = re.compile(r"[0-9]{6,}\.sfj")
@@ -81,7 +83,9 @@ class _Sync(Thread):
 
         Raises JournalWriteError where they are not.
         """
-        self.join()
+        self.join(DISK_S)
+        if self.is_alive():
+            raise JournalWriteError(self._folder, OSError(f"the disk takes more than {DISK_S:g} s"))
         if self._error is not None:
             raise self._error
 
