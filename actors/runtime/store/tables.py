@@ -74,7 +74,7 @@ def _encoded(table: Arrow, settings: Mapping[str, Any]) -> memoryview:
 def _settings(schema: Arrow) -> dict[str, Any]:
     """Choose by type: texts by dictionary, and instants as differences, which makes bars 40 % smaller.
 
-    Left out is Arrow's copy of the schema, 1.1 KB and 20 µs a file: it says nothing that the file does not.
+    Left out is Arrow's copy of the schema, 1.1 KB a file: it says nothing that the file does not.
     """
     instants = [field.name for field in schema if field.type == INSTANT]
     return {
