@@ -24,9 +24,15 @@ PRELOAD: Final = [
     "actors.quality",
     "actors.recorder",
 ]
-LIBRARIES: Final = {"OPENBLAS_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+LIBRARIES: Final = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_MMAP_THRESHOLD_": str(4 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(16 * 2**20),
+}
 """What libraries are told where the user has not: numpy gets no threads, which nothing here needs, and is
-there sooner; Arrow gives back what it does not hold any more, 80 MB with 50 symbols; its pools keep it."""
+there sooner; Arrow gives back what it does not hold any more, 80 MB with 50 symbols, which its pools keep;
+the GNU C library keeps the room of one frame for the next, which saves the loader a third of its time."""
 SAFE_PATH: Final = "PYTHONSAFEPATH"
 INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)
 
