@@ -17,8 +17,8 @@ class Limits(NamedTuple):
 
     shelved_bars: int = 500_000
     """Bars before files of them are written: 34 MB."""
-    shelf_bars: int = 30_000
-    """Bars of one stream before a file of them is written: 2 MB, and three times that on the way to it."""
+    shelf_bars: int = 10_000
+    """Bars of one stream before a file of them is written: 0.7 MB, and five times that on the way to it."""
     loose_bars: int = 50_000
     """Bars after which even an unfinished session is put on the shelves."""
     table_rows: int = 20_000

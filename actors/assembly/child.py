@@ -1,6 +1,7 @@
 """Be an actor: the entry point of a child process."""
 
 import ctypes
+import gc
 import os
 import resource
 import signal
@@ -35,6 +36,7 @@ PDEATHSIG: Final = 1
 
 def run_actor(spec: ActorSpec) -> None:
     """Live until told to stop, and exit with how it ended."""
+    gc.freeze()
     prepare_process()
     output = CapturedOutput(spec.places.logs / f"{spec.name}.out")
     plan = read_plan(spec.places)

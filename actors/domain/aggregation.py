@@ -49,7 +49,7 @@ class Folded(NamedTuple):
 NOTHING_FOLDED: Final = Folded(NO_ROWS, 0)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def bins_of(session: Session, interval: Interval, base: Interval) -> Bins:
     """Lay out the bins of `interval` over the grid of `base`."""
     opens, closes = expected_opens(session, interval), expected_closes(session, interval)

@@ -80,7 +80,7 @@ class WindowGatherer:
             bars: Its bars, by time.
             bounds: Where each step's bars begin, and where the last one's end.
         """
-        ends = np.flatnonzero(np.isin(times, self._closes)).tolist()
+        ends = np.flatnonzero(np.isin(times, self._closes, assume_unique=True)).tolist()
         held, self._held = self._held, []
         last = bounds[ends[-1] + 1] if ends else 0
         rest = bars.copied(last, bounds[-1])

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from actors.domain.equal_runs import distinct
 from actors.domain.grid import Instants
 from actors.domain.intervals import UNIT_NS
 from actors.domain.local_time import clock_minutes
@@ -24,7 +25,7 @@ class ClockGrid:
             clock_minutes(regular_minutes(session), plan.timezone)
             for session in (*plan.history, *plan.sessions)
         ]
-        self._minutes = np.unique(np.concatenate(shown))
+        self._minutes = distinct(np.concatenate(shown))
 
     def __len__(self) -> int:
         return len(self._minutes)

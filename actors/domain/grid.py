@@ -5,13 +5,14 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from actors.domain.equal_runs import distinct
 from actors.domain.intervals import Interval
 from actors.domain.session_plan import Hours, Session
 
 Instants = npt.NDArray[np.int64]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def expected_opens(session: Session, interval: Interval) -> Instants:
     """Give the open stamps of a session's bars, int64 ns of shape (n,), ascending.
 
@@ -24,7 +25,7 @@ def expected_opens(session: Session, interval: Interval) -> Instants:
     return np.concatenate([np.maximum(_marks(part, interval), part.open_ns) for part in session.parts])
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def expected_closes(session: Session, interval: Interval) -> Instants:
     """Give the close stamps that belong to `expected_opens`, clipped at the close of their part."""
     if not interval.is_intraday:
@@ -37,7 +38,7 @@ def expected_closes(session: Session, interval: Interval) -> Instants:
 def event_times(session: Session, intervals: tuple[Interval, ...]) -> Instants:
     """Give every instant at which a bar of one of these intervals is due, ascending, each once."""
     closes = [expected_closes(session, interval) for interval in intervals]
-    return np.unique(np.concatenate(closes))
+    return distinct(np.concatenate(closes))
 
 
 def _marks(part: Hours, interval: Interval) -> Instants:

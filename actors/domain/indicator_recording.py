@@ -12,14 +12,17 @@ import numpy as np
 
 from actors.domain.bar_shelves import Table
 from actors.domain.bar_views import BarColumns, Floats, Ints
+from actors.domain.equal_runs import distinct
 from actors.domain.indicator_values import Values
 from actors.domain.indicators import IndicatorBoard, outputs
 from actors.domain.ports import Columns, Share, Sparse, TableSink
 from actors.domain.recording import Labels
 from actors.domain.session_plan import IndicatorSpec, SessionPlan
 
-PART_NUMBERS: Final = 500_000
-"""How many values of a table are kept in memory: 4 MB."""
+PART_NUMBERS: Final = 250_000
+"""How many values of a table are kept in memory: 2 MB."""
+LABELS: Final = 10
+"""How many values the session, the time and the symbol of a row take, as much as on their way to a file."""
 
 
 class NoTables:
@@ -105,7 +108,7 @@ class IndicatorTable:
         self._symbols = [stream.symbol for stream in plan.served]
         self._labels = Labels(plan)
         self._width = sum(map(len, self._names.values()))
-        self._parts = Parts(self._width, max(1, part_numbers // self._width))
+        self._parts = Parts(self._width, max(1, part_numbers // (self._width + LABELS)))
 
     def add(self, session: int, bars: BarColumns, board: IndicatorBoard) -> Iterator[Table]:
         """Take the values after each bar of a window that the board was given last; give the full parts."""
@@ -125,7 +128,7 @@ class IndicatorTable:
 
     def _read(self, board: IndicatorBoard, streams: Ints) -> Floats:
         """Give the values of all columns, symbol after symbol."""
-        symbols = [self._symbols[stream] for stream in np.unique(streams).tolist()]
+        symbols = [self._symbols[stream] for stream in distinct(streams).tolist()]
         return np.concatenate(
             [numbers(board.window_values(key, symbols), len(names)) for key, names in self._names.items()]
         )

@@ -67,7 +67,7 @@ def local_stamp(instant_ns: int, timezone: str) -> str:
     return f"{_date(day)}T{_clock(second)}{fraction}{offset}"
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=128)
 def _offset(quarter: int, timezone: str) -> tuple[int, str]:
     """Give the offset from UTC in seconds, and as ISO 8601 writes it."""
     local = (EPOCH + timedelta(seconds=quarter * QUARTER_S)).astimezone(ZoneInfo(timezone))
@@ -75,7 +75,7 @@ def _offset(quarter: int, timezone: str) -> tuple[int, str]:
     return offset // timedelta(seconds=1), local.isoformat()[len("1970-01-01T00:00:00") :]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=32)
 def _date(day: int) -> str:
     return (EPOCH + timedelta(days=day)).date().isoformat()
 

@@ -129,7 +129,7 @@ def screen(
     return Screened(bars, _defects(found, rows, stream_id, known))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def _grid(session: Session, interval: Interval) -> _Grid:
     opens, closes = expected_opens(session, interval), expected_closes(session, interval)
     cut = interval.is_intraday & (closes - opens < interval.length_ns)

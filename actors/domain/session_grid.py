@@ -1,6 +1,6 @@
 """What stored open stamps amount to, counted against the expected grid of many sessions at once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -26,6 +26,8 @@ class SessionGrid:
     """Where each bar opens, ascending, shape (bars,)."""
     expected: Instants
     """How many bars each session expects, shape (sessions,)."""
+    _bins: dict[Interval, tuple[Instants, Instants]] = field(default_factory=dict)
+    """Of longer intervals, where their bars open and close: every symbol asks for the same."""
 
     @classmethod
     def of(cls, sessions: tuple[Session, ...], interval: Interval) -> "SessionGrid":
@@ -59,10 +61,16 @@ class SessionGrid:
 
     def derived(self, presence: Mask, interval: Interval, min_coverage: float) -> int:
         """Count the bars of a longer interval that the present bars make."""
-        bins = SessionGrid.of(self.sessions, interval).opens
-        closes = np.concatenate([expected_closes(session, interval) for session in self.sessions])
+        bins, closes = self._bins_of(interval)
         place = np.searchsorted(closes, self.opens, "right")
         inside = np.flatnonzero(np.append(bins, _NEVER)[place] <= self.opens)
         n_expected = np.bincount(place[inside], minlength=len(bins))
         n_base = np.bincount(place[inside], weights=presence[inside], minlength=len(bins))
         return int(np.count_nonzero((n_base > 0) & (n_base / n_expected >= min_coverage)))
+
+    def _bins_of(self, interval: Interval) -> tuple[Instants, Instants]:
+        if interval not in self._bins:
+            opens = np.concatenate([expected_opens(session, interval) for session in self.sessions])
+            closes = np.concatenate([expected_closes(session, interval) for session in self.sessions])
+            self._bins[interval] = opens, closes
+        return self._bins[interval]

@@ -31,8 +31,8 @@ PartKind = Literal["regular", "pre", "post"]
 """Regular hours, and the extended ones before and after them."""
 
 
-class PlanPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A piece of the plan: a JSON object."""
+class PlanPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """A piece of the plan: a JSON object. It is part of no cycle, so the garbage collector need not look."""
 
 
 class Hours(PlanPart, frozen=True):
@@ -271,7 +271,7 @@ class Adjustment(PlanPart, frozen=True):
     volume_factor: float
 
 
-class SessionPlan(PlanPart, frozen=True, dict=True):
+class SessionPlan(PlanPart, frozen=True, dict=True, gc=True):
     """The whole plan."""
 
     version: int

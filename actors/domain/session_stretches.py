@@ -11,7 +11,7 @@ from actors.domain.session_plan import Hours, Session
 _KIND = attrgetter("kind")
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def stretches(session: Session) -> tuple[Session, ...]:
     """Give the stretches in their order, each as a session of its own; a lunch break divides none.
 

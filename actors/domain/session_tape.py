@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from actors.domain.equal_runs import distinct
 from actors.domain.grid import Instants, event_times
 from actors.domain.intervals import Interval
 from actors.domain.roles import RoleError
@@ -80,6 +81,6 @@ def make_tape(
     intervals = tuple({Interval.parse(stream.interval) for stream in streams})
     expected = event_times(session, intervals)
     off_grid = np.array([defect.known_ts for defect in known], dtype=np.int64)
-    steps = np.union1d(expected, off_grid)
+    steps = distinct(np.concatenate((expected, off_grid)))
     bars, row_at = merge(blocks, steps)
     return Tape(session.index, steps, bars, row_at, known)

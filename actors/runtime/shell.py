@@ -19,6 +19,7 @@ from actors.domain.roles import Done, Effect, Log, LogLines, Role, RoleError, Se
 from actors.domain.sealing import Streams
 from actors.runtime import clock
 from actors.runtime.failures import write_failure
+from actors.runtime.freed_memory import FreedMemory
 from actors.runtime.journal_files import JournalReader
 from actors.runtime.logs import ActorLog, CapturedOutput
 from actors.runtime.transport import Arrival, Link, PeerStalled, Rejected, SupervisorGone
@@ -82,6 +83,7 @@ class Shell:
         self._link = around.link
         self._log = around.log
         self._vitals = Vitals()
+        self._freed = FreedMemory()
         self._refusals = Refusals()
         self._stopped = False
         self._wake_at_ns: int | None = None
@@ -270,6 +272,7 @@ class Shell:
     def _beat(self) -> None:
         self._next_beat_ns = clock.monotonic_ns() + round(self._around.heartbeat_s * 1e9)
         vitals = self._vitals
+        self._freed.on_time(clock.monotonic_ns())
         self._warn(self._refusals.on_time(clock.monotonic_ns()))
         if self._around.output is not None:
             self._around.output.keep_short()

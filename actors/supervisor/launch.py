@@ -20,6 +20,7 @@ from actors.domain.session_flow import TAG
 from actors.domain.session_plan import SessionPlan
 from actors.runtime import clock
 from actors.runtime.calendars import Calendars
+from actors.runtime.freed_memory import give_back
 from actors.runtime.logs import ActorLog, open_log
 from actors.runtime.private_files import NotPrivate, require_private_folder
 from actors.runtime.store import Catalog, remove_partials
@@ -33,7 +34,7 @@ from actors.supervisor.interrupts import Interrupts
 from actors.supervisor.life import FIRST_LIFE, Life
 from actors.supervisor.open_files import require_open_files
 from actors.supervisor.pipeline import Pipeline
-from actors.supervisor.planner import make_plan, portable
+from actors.supervisor.planner import for_actors, make_plan, portable
 from actors.supervisor.post_mortem import examine
 from actors.supervisor.remote_access import require_remote, without_remote
 from actors.supervisor.resume import take_up
@@ -193,6 +194,7 @@ class _Launch:
                 self._write_down(made_from)
             print_plan(self._console, self._plan)
             self._screen.start(self._plan)
+            give_back()  # planning is over
             try:
                 verdict = run(self._show)
             finally:
@@ -243,7 +245,7 @@ class _Launch:
 
     def _start(self, interrupts: Interrupts, log: ActorLog, stack: ExitStack) -> Callable[[Show], Verdict]:
         """Start the actors; what is given back runs them to the end, and `stack` sees to it that they end."""
-        self._folder.write_plan(msgspec.json.encode(self._plan))
+        self._folder.write_plan(msgspec.json.encode(for_actors(self._plan)))
         if self._options.inline:
             return InlinePipeline(self._plan, self._places, interrupts, self._watch, self._life).run
         pipeline = Pipeline(self._plan, self._places, interrupts, log, self._watch, self._life)

@@ -80,6 +80,11 @@ def portable(plan: SessionPlan) -> SessionPlan:
     return msgspec.structs.replace(plan, catalog="", strategies=named, remote=observed)
 
 
+def for_actors(plan: SessionPlan) -> SessionPlan:
+    """Leave out what no actor asks for; what storage holds grows with symbols times sessions."""
+    return msgspec.structs.replace(plan, holidays=(), stored=(), warmups=(), warnings=())
+
+
 def _plan(config: SessionConfig, source: BarSource, calendars: CalendarSource) -> SessionPlan:
     first, last = config.backtest_start_date, config.backtest_end_date
     table = _calendar(config, calendars)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.domain.bar_views import BarColumns
-from actors.domain.indicator_recording import IndicatorRecording, Part, Parts, numbers
+from actors.domain.indicator_recording import LABELS, IndicatorRecording, Part, Parts, numbers
 from actors.domain.indicator_values import Macd
 from actors.domain.indicators import IndicatorBoard
 from actors.domain.market import Market
@@ -92,7 +92,7 @@ def test_parts_are_of_equal_size_and_hold_the_value_after_every_bar(
     minutes: list[list[tuple[int, float]]], part_rows: int
 ) -> None:
     shelf = Shelf()
-    play(shelf, minutes, 4 * part_rows)
+    play(shelf, minutes, (LABELS + 4) * part_rows)
     *full, last = [len(part["symbol"]) for part in shelf.parts]
     assert set(full) <= {part_rows}
     assert last < part_rows

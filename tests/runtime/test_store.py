@@ -306,6 +306,19 @@ def test_a_value_that_is_not_there_is_named_with_its_row(name: str, tmp_path: Pa
         read_all(tmp_path)
 
 
+def test_a_stream_keeps_only_the_files_of_its_last_read_open_and_reads_earlier_ones_again(
+    tmp_path: Path,
+) -> None:
+    stamps = [NEW_YEAR + year * YEAR_NS + YEAR_NS // 2 for year in range(4)]
+    write_bars(tmp_path, "AAPL", "1m", bars(stamps), {})
+    catalog = Catalog(tmp_path)
+    for stamp in (*stamps, stamps[0]):
+        assert catalog.read("AAPL", "1m", stamp, stamp + MINUTE).open_ts.tolist() == [stamp]
+        assert len(catalog._opened["AAPL", "1m"]) == 1
+    assert catalog.read("AAPL", "1m", *ALL_TIME).open_ts.tolist() == stamps
+    assert len(catalog._opened["AAPL", "1m"]) == len(stamps)
+
+
 def test_a_file_that_changes_while_it_is_in_use_is_named(tmp_path: Path) -> None:
     stamps = [NEW_YEAR + at * MINUTE for at in range(20_000)]
     write_bars(tmp_path, "AAPL", "1m", bars(stamps), {})

@@ -23,7 +23,7 @@ from actors.domain.intervals import Interval
 from actors.domain.screening import StoredRows
 from actors.domain.session_plan import Flow, Restarts, SessionPlan, Trading
 from actors.runtime.calendars import Calendars
-from actors.supervisor.planner import make_plan, portable
+from actors.supervisor.planner import for_actors, make_plan, portable
 
 Stamps = npt.NDArray[np.int64]
 BARS = "session_data_config"
@@ -473,6 +473,19 @@ def test_a_portable_plan_names_no_place_on_this_machine(
     assert "/somewhere" not in written
     assert portable(plan).strategies[0].target == "wish.py:Wish"
     assert msgspec.json.decode(written, type=SessionPlan) == portable(plan)
+
+
+def test_actors_are_told_everything_but_what_planning_has_found_out(
+    bars: MemoryBars, calendars: Calendars, tmp_path: Path
+) -> None:
+    plan = plan_of(document(strategies=wishing(tmp_path, "history_sessions=40")), bars, calendars)
+
+    told = for_actors(plan)
+
+    assert plan.stored
+    found = {name: getattr(plan, name) for name in ("stored", "holidays", "warmups", "warnings")}
+    assert all(getattr(told, name) == () for name in found)
+    assert msgspec.structs.replace(told, **found) == plan
 
 
 def test_trading_around_the_clock_is_planned_by_utc_days(calendars: Calendars) -> None:

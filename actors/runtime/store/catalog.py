@@ -72,7 +72,7 @@ class Catalog:
         """Name the folder; nothing is read yet."""
         self._path = path
         self._listed: dict[Stream, tuple[layout.YearFile, ...]] = {}
-        self._opened: dict[Path, BarFile] = {}
+        self._opened: dict[Stream, dict[Path, BarFile]] = {}
         self._decoded = _LastDecoded(cache_bytes)
 
     def read(self, symbol: str, interval: str, start_ns: int, end_ns: int) -> StoredRows:
@@ -128,20 +128,24 @@ class Catalog:
             self._listed[stream] = files
         return self._listed[stream]
 
-    def _opened_file(self, path: Path) -> BarFile:
-        if path not in self._opened:
-            self._opened[path] = BarFile(path, path.relative_to(self._path).as_posix())
-        return self._opened[path]
-
-    def _pieces(self, stream: Stream, start_ns: int, end_ns: int, columns: tuple[str, ...]) -> list[_Piece]:
-        files = [
-            self._opened_file(file.path)
+    def _opened_files(self, stream: Stream, start_ns: int, end_ns: int) -> list[BarFile]:
+        """Give the files of a range; those of a stream that it does not need are let go of: 45 kB a file."""
+        opened = self._opened.get(stream, {})
+        needed = {
+            file.path: opened.get(file.path) or self._open(file.path)
             for file in self._files(stream)
             if file.start_ns < end_ns and file.end_ns > start_ns
-        ]
+        }
+        self._opened[stream] = needed
+        return list(needed.values())
+
+    def _open(self, path: Path) -> BarFile:
+        return BarFile(path, path.relative_to(self._path).as_posix())
+
+    def _pieces(self, stream: Stream, start_ns: int, end_ns: int, columns: tuple[str, ...]) -> list[_Piece]:
         decoded = [
             (file.name, self._decoded.decode(stream, file, group, columns))
-            for file in files
+            for file in self._opened_files(stream, start_ns, end_ns)
             for group in file.groups_between(start_ns, end_ns)
         ]
         return [_piece(name, rows, start_ns, end_ns) for name, rows in decoded]
