@@ -8,7 +8,7 @@ import errno
 import os
 import re
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from itertools import islice
 from pathlib import Path
 from threading import Thread
@@ -94,7 +94,7 @@ class JournalWriter:
     """Append frames to the newest segment."""
 
     def __init__(self, folder: Path, run: int) -> None:
-        """Write below `folder`, which is made when the first segment starts."""
+        """Write below `folder`, which is made when the first segment starts, and never again."""
         self.bytes_written = 0
         """Over all segments, headers included."""
         self._folder = folder
@@ -115,10 +115,11 @@ class JournalWriter:
         self._retire()
         if len(self._unsynced) >= MAX_UNSYNCED or (self._is_due and not self._is_syncing):
             self._start_sync()
-        self._path = segment_path(self._folder, index)
+        is_first, self._path = self._path == self._folder, segment_path(self._folder, index)
         self._size = 0
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            if is_first:
+                self._folder.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise JournalWriteError(self._path, error) from error
@@ -184,8 +185,9 @@ class JournalWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Finish the open segment."""
-        self.close()
+        """Finish the open segment; where something has failed already, that is what is told."""
+        with nullcontext() if error is None else suppress(JournalWriteError):
+            self.close()
 
     def _write(self, head: bytes, frame: bytes) -> None:
         try:

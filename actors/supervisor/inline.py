@@ -82,11 +82,11 @@ class InlinePipeline:
         trouble: Trouble | None = None
         with ExitStack() as stack, handling(self._interrupt):
             self._interrupted = self._interrupted or self._interrupts.take() > 0
-            stack.enter_context(self._journal)
             try:
-                self._build(stack)
-                self._take_over()
-                self._play()
+                with self._journal:
+                    self._build(stack)
+                    self._take_over()
+                    self._play()
             except KeyboardInterrupt:
                 self._logs[self._acting].write("WARNING", "Interrupted twice: stopped at once")
             except Exception as error:  # noqa: BLE001  (the one broad net of a process)
