@@ -22,6 +22,7 @@ from actors.domain.session_plan import SessionPlan
 from actors.runtime import clock
 from actors.runtime.failures import write_failure
 from actors.runtime.framing import Framing, keep
+from actors.runtime.freed_memory import FreedMemory
 from actors.runtime.journal_files import JournalReader, JournalWriter
 from actors.runtime.journal_repair import take_over
 from actors.runtime.logs import ActorLog, open_log
@@ -53,6 +54,7 @@ class InlinePipeline:
         self._places = places
         self._watch = watch
         self._vitals = Vitals()
+        self._freed = FreedMemory()
         self._framing = Framing(places.run, life.epoch)
         self._lost = life.lost
         self._kinds = {name: kind for name, kind in actor_roles(plan).items() if name not in life.lost}
@@ -186,6 +188,7 @@ class InlinePipeline:
     def _beat(self) -> None:
         """Say for every role what it has done; memory and processor are the whole process's."""
         now_ns, vitals = clock.monotonic_ns(), self._vitals
+        self._freed.on_time(now_ns)
         rss_bytes, peak_bytes, cpu_ns = vitals.rss_bytes, vitals.peak_rss_bytes, vitals.cpu_ns
         for name, role in self._roles.items():
             self._watch.on_heartbeat(
