@@ -15,7 +15,7 @@ from tests.simulator.mutants import MUTANTS, hunt
 from tests.simulator.world import simulate
 
 TOLD_EVERY: Final = 500
-MUTANT_SEEDS: Final = 3000
+MUTANT_SEEDS: Final = 6000
 
 
 def main() -> int:
