@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 from actors.runtime import clock
+from actors.runtime.whole_writes import write_all
 from protocol.codec import Envelope, decode
 from protocol.errors import JournalCorrupt
 from protocol.journal import HEADER, Record, encode_header, encode_record, is_torn, read_header, read_records
@@ -193,17 +194,12 @@ class JournalWriter:
         try:
             written = os.writev(self._fd, (head, frame))
             if written < len(head) + len(frame):
-                self._write_rest((head + frame)[written:])
+                write_all(self._fd, (head + frame)[written:])
         except OSError as error:
             self._cut_back()
             raise JournalWriteError(self._path, error) from error
         self._size += len(head) + len(frame)
         self.bytes_written += len(head) + len(frame)
-
-    def _write_rest(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._fd, rest) :]
 
     def _cut_back(self) -> None:
         with suppress(OSError):

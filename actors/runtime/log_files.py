@@ -16,6 +16,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from actors.runtime.whole_writes import write_all
+
 CHUNK_BYTES: Final = 2**20
 CONTINUATION: Final = "\n    "
 """What stands before the further lines of a message, so that none can pass for a line of its own."""
@@ -195,10 +197,8 @@ class LogFile:
                 self._files.part(old).unlink()
 
     def _append(self, lines: bytes) -> None:
-        rest = memoryview(lines)
         try:
-            while rest:
-                rest = rest[os.write(self._fd, rest) :]
+            write_all(self._fd, lines)
         except OSError:
             with suppress(OSError):
                 os.ftruncate(self._fd, self._size)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from actors.runtime.store.arrays import arrow_array
 from actors.runtime.store.bar_file import BAR_SCHEMA
 from actors.runtime.store.layout import STAMPS, year_folder
+from actors.runtime.whole_writes import write_all
 
 _PARTIAL: Final = ".partial"
 _MODE: Final = 0o666
@@ -41,7 +42,7 @@ def write_whole(target: str, content: memoryview) -> None:
     Raises OSError, which names the file.
     """
     folder, _, name = target.rpartition("/")
-    partial = f"{folder}/.{name}{_PARTIAL}"
+    partial = f"{folder}/{_partial_name(name)}"
     try:
         _write(_created(folder, partial), partial, content)
         Path(partial).replace(target)
@@ -62,10 +63,8 @@ def _created(folder: str, path: str) -> int:
 
 
 def _write(descriptor: int, path: str, content: memoryview) -> None:
-    """Write until all is written: a disk that is nearly full takes less than it is given."""
     try:
-        while content:
-            content = content[os.write(descriptor, content) :]
+        write_all(descriptor, content)
     except OSError as error:
         raise OSError(error.errno, error.strerror, path) from error
     finally:
@@ -92,7 +91,11 @@ def _sync(path: Path) -> None:
 def partial_path(target: Path) -> Path:
     """Name the temporary file of `target`, in its folder, which is made; no reader takes it for a table."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    return target.with_name(f".{target.name}{_PARTIAL}")
+    return target.with_name(_partial_name(target.name))
+
+
+def _partial_name(name: str) -> str:
+    return f".{name}{_PARTIAL}"
 
 
 def remove_partials(folder: Path) -> None:
