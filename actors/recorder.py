@@ -95,9 +95,9 @@ class Recorder:
         for message in self._journal.messages(segment, read):
             read += 1
             self._add(segment, message)
-        self._settle(segment)
         self._read[segment] = read
         if self.windows > windows:
+            self._settle(segment)
             counts = f"{self.windows - windows} windows, {self.bars - bars} bars"
             yield Log("INFO", f"{self._plan.sessions[segment].date}: recorded {counts}")
 
