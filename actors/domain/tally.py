@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from actors.domain.quality_ledger import QualityView, StreamQuality, score
-from actors.domain.row_merging import NO_ROWS
 from actors.domain.session_plan import Session, SessionPlan
 from actors.domain.session_stretches import stretches
 from protocol.blocks import BarFlag, Bars, as_bars, as_quality, as_times, join_bars
@@ -60,7 +59,7 @@ class Tally:
         self._count_quality(window)
 
     def _count_bars(self) -> None:
-        bars = join_bars(self._uncounted or [NO_ROWS])
+        bars = join_bars(self._uncounted)
         self._uncounted, self._rows_uncounted = [], 0
         streams = bars["stream"]
         filled = streams[bars["flags"] & BarFlag.FILLED.value != 0]
