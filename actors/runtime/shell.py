@@ -270,10 +270,10 @@ class Shell:
         self._log.write("INFO", f"Stopped after {self._role.windows} windows and {self._role.bars} bars")
 
     def _beat(self) -> None:
-        self._next_beat_ns = clock.monotonic_ns() + round(self._around.heartbeat_s * 1e9)
-        vitals = self._vitals
-        self._freed.on_time(clock.monotonic_ns())
-        self._warn(self._refusals.on_time(clock.monotonic_ns()))
+        now_ns, vitals = clock.monotonic_ns(), self._vitals
+        self._next_beat_ns = now_ns + round(self._around.heartbeat_s * 1e9)
+        self._freed.on_time(now_ns)
+        self._warn(self._refusals.on_time(now_ns))
         if self._around.output is not None:
             self._around.output.keep_short()
         self._tell(
