@@ -4,6 +4,7 @@ Light, so that a configuration can be checked without importing what computes.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Final, Self
 
 from pydantic import BaseModel, Field, ValidationError, create_model, model_validator
@@ -88,6 +89,7 @@ class HistvolParams(Params):
     periods_per_year: float | None = Field(default=None, gt=0)
 
 
+@cache
 def _period(default: object = ..., least: int = 1, most: int = MOST_BARS) -> type[Params]:
     """Make parameters of which there is one; it is required where there is no default."""
     field: Any = (int, Field(default, ge=least, le=most))

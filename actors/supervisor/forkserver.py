@@ -1,16 +1,23 @@
-"""Start the forkserver early: it imports what actors need while this process imports what planning needs.
+"""Start the forkserver: for the command line a copy of its process, for others a new interpreter.
 
-This module is light, so that the command line calls it before anything else: 0.3 s less until a run starts.
+Supervisor and actors need numpy, pyarrow, pyzmq and pydantic. A copy that is made once they are imported, and
+before there are threads, sockets and plans, has them at once: 0.1 s less until a run starts, 0.3 s less of
+processor time, and memory that all processes share.
 """
 
+import gc
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
-from collections.abc import Iterator
+import traceback
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing import forkserver, resource_tracker
-from typing import Final
+from importlib import import_module
+from itertools import pairwise
+from multiprocessing import forkserver, resource_tracker, util
+from typing import Any, Final
 
 from actors.domain.errors import ConfigError, Problem
 from actors.supervisor.open_files import require_open_files
@@ -27,18 +34,20 @@ PRELOAD: Final = [
 LIBRARIES: Final = {
     "OPENBLAS_NUM_THREADS": "1",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",
     "MALLOC_MMAP_THRESHOLD_": str(4 * 2**20),
     "MALLOC_TRIM_THRESHOLD_": str(16 * 2**20),
 }
 """What libraries are told where the user has not: numpy gets no threads, which nothing here needs, and is
-there sooner; Arrow gives back what it does not hold any more, 80 MB with 50 symbols, which its pools keep;
-the GNU C library keeps the room of one frame for the next, which saves the loader a third of its time."""
+there sooner; pydantic does not look through all that is installed for plugins, 0.015 s; Arrow gives back what
+it does not hold any more, 80 MB with 50 symbols, which its pools keep; the GNU C library keeps the room of
+one frame for the next, which saves the loader a third of its time."""
 SAFE_PATH: Final = "PYTHONSAFEPATH"
 INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def configure_libraries() -> None:
-    """Tell numpy and Arrow how to run: they look when they are imported, here and in what is started."""
+    """Tell libraries how to run: they look when they are imported, here and in what is started."""
     for name, value in LIBRARIES.items():
         os.environ.setdefault(name, value)
 
@@ -59,6 +68,50 @@ def start_forkserver() -> None:
     except OSError as error:
         message = f"no socket can be made below {tempfile.gettempdir()} ({error}): set TMPDIR to a short path"
         raise ConfigError(None, (Problem("TMPDIR", message),)) from error
+
+
+def fork_forkserver() -> None:
+    """Import what actors need, then start the forkserver as a copy of this process, which has no threads yet.
+
+    Elsewhere than on Linux, where libraries of the system do not bear it, it is a new interpreter. Raises
+    ConfigError as `start_forkserver` does.
+    """
+    configure_libraries()
+    if sys.platform != "linux":
+        start_forkserver()
+        return
+    for name in PRELOAD:
+        import_module(name)
+    spawn, util.spawnv_passfds = util.spawnv_passfds, _copy
+    try:
+        start_forkserver()
+    finally:
+        util.spawnv_passfds = spawn
+
+
+def _copy(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> int:  # noqa: ARG001  as that has them
+    """Stand in for `multiprocessing.util.spawnv_passfds`: let a copy of this process do what a new one would.
+
+    What it is to do stands after `-c`. It keeps the standard streams and the descriptors `passfds`.
+    """
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        gc.freeze()  # what is there stays: looking at it would copy it
+        gc.enable()
+        _close_all_but(passfds)
+        exec(args[-1], {})  # noqa: S102  the text is the standard library's
+    except Exception:  # noqa: BLE001  nobody else would tell it
+        traceback.print_exc()
+    finally:
+        os._exit(0)
+
+
+def _close_all_but(kept: Sequence[int]) -> None:
+    """Close what is open beyond the standard streams."""
+    for below, above in pairwise((2, *sorted({*kept} - {0, 1, 2}), os.sysconf("SC_OPEN_MAX"))):
+        os.closerange(below + 1, above)
 
 
 @contextmanager

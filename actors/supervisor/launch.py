@@ -25,7 +25,6 @@ from actors.runtime.logs import ActorLog, open_log
 from actors.runtime.private_files import NotPrivate, require_private_folder
 from actors.runtime.store import Catalog, remove_partials
 from actors.runtime.transport import Endpoints, SocketPathTooLong
-from actors.supervisor.console import QuietScreen, Screen, open_console, print_plan, print_summary
 from actors.supervisor.control_file import control_file
 from actors.supervisor.inline import InlinePipeline
 from actors.supervisor.inputs import NAME as INPUTS
@@ -33,6 +32,7 @@ from actors.supervisor.inputs import take_inputs, way_to
 from actors.supervisor.interrupts import Interrupts
 from actors.supervisor.life import FIRST_LIFE, Life
 from actors.supervisor.open_files import require_open_files
+from actors.supervisor.output import Output, open_output
 from actors.supervisor.pipeline import Pipeline
 from actors.supervisor.planner import for_actors, make_plan, portable
 from actors.supervisor.post_mortem import examine
@@ -179,8 +179,6 @@ class _Launch:
         self._options = options
         self._began_ns = began_ns
         self._life = life
-        self._console = open_console(quiet=options.as_json)
-        self._screen = QuietScreen() if options.as_json else Screen(self._console)
         self._watch = Watch(plan, folder.name, began_ns)
         self._status_key: object = None
         self._status_s = 0.0
@@ -192,16 +190,22 @@ class _Launch:
             run = self._start(interrupts, log, stack)
             if made_from is not None:
                 self._write_down(made_from)
-            print_plan(self._console, self._plan)
-            self._screen.start(self._plan)
+            output = self._open_output()
             give_back()  # planning is over
             try:
-                verdict = run(self._show)
+                verdict = run(partial(self._show, output))
             finally:
-                self._screen.stop()
+                output.stop()
             summary = self._conclude(verdict, log)
-        self._report(summary)
+        output.end(summary, self._places.folder)
         return self._compared(summary)
+
+    def _open_output(self) -> Output:
+        output = open_output(self._options.stdout if self._options.as_json else None)
+        for note in self._life.notes():
+            output.note(note)
+        output.start(self._plan)
+        return output
 
     def _compared(self, summary: Json) -> ExitCode:
         """Say how the run ended; a whole one must have the digests that were expected."""
@@ -239,7 +243,6 @@ class _Launch:
             log.write("INFO", TAG + line)
         for note in self._life.notes():
             log.write("WARNING", note)
-            self._console.print(note)
         for warning in self._plan.warnings:
             log.write("WARNING", warning)
 
@@ -270,8 +273,8 @@ class _Launch:
 
             return pipeline.run(show_and_keep)
 
-    def _show(self, status: RunStatus) -> None:
-        self._screen.update(status)
+    def _show(self, output: Output, status: RunStatus) -> None:
+        output.update(status)
         stands_at = status.sim_time if status.state == "paused" else None
         key = (status.state, stands_at, tuple(actor.state for actor in status.actors.values()))
         if key != self._status_key or status.elapsed_s - self._status_s >= STATUS_S:
@@ -361,9 +364,3 @@ class _Launch:
             log.write("ERROR", f"The tables could not be made from the journal: {error}")
             return False
         return True
-
-    def _report(self, summary: Json) -> None:
-        if self._options.as_json:
-            print(json.dumps(summary), file=self._options.stdout)
-        else:
-            print_summary(self._console, summary, self._places.folder)

@@ -104,7 +104,8 @@ class Pipeline:
         """Start every actor that is not lost."""
         self._link.watch(self._interrupts.descriptor)
         lost = frozenset(self._state.lost)
-        for name in self._roles:
+        engines_first = sorted(self._roles, key=lambda name: self._roles[name] != "analysis")
+        for name in engines_first:  # they have strategies to import
             if name not in lost:
                 self._start(Start(name, self._state.epoch, lost))
 

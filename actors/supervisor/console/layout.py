@@ -27,8 +27,8 @@ class _StandardOutput(Console):
         os.close(null)
 
 
-def open_console(*, quiet: bool = False) -> Console:
-    """Open standard output for the screens; a quiet console prints nothing.
+def open_console() -> Console:
+    """Open standard output for the screens.
 
     Where the terminal's encoding lacks a character it shows a question mark; that is no reason to end a run.
     Colours may be forced on a pipe (`FORCE_COLOR`), drawing in place may not.
@@ -36,7 +36,7 @@ def open_console(*, quiet: bool = False) -> Console:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     interactive = None if sys.stdout.isatty() else False
-    return _StandardOutput(quiet=quiet, highlight=False, force_interactive=interactive)
+    return _StandardOutput(highlight=False, force_interactive=interactive)
 
 
 def section(title: str, remark: str, *content: RenderableType) -> RenderableType:

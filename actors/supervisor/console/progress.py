@@ -110,9 +110,7 @@ class Screen:
 
     def __init__(self, console: Console) -> None:
         """Choose the way of showing that the console allows."""
-        self._view: View = (
-            _Drawing(console) if console.is_interactive and not console.quiet else _Lines(console)
-        )
+        self._view: View = _Drawing(console) if console.is_interactive else _Lines(console)
         self._latest: RunStatus | None = None
         self._shown: RunStatus | None = None
 
@@ -137,19 +135,6 @@ class Screen:
     def _show(self, status: RunStatus) -> None:
         self._shown = status
         self._view.show(status)
-
-
-class QuietScreen:
-    """Show nothing, for programs that read the output."""
-
-    def start(self, plan: Named) -> None:
-        """Show nothing."""
-
-    def update(self, status: RunStatus) -> None:
-        """Show nothing."""
-
-    def stop(self) -> None:
-        """Show nothing."""
 
 
 class _Drawing:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from actors.domain.session_plan import SessionPlan
-from actors.supervisor.console import QuietScreen, Screen, open_console
+from actors.supervisor.console import Screen, open_console
 from actors.supervisor.console.progress import render_status, slowest, status_line
 from actors.supervisor.status import RunStatus
 from protocol.lifecycle import ActorState
@@ -254,23 +254,6 @@ def test_no_line_is_wider_than_the_console(make_status: Statuses, render: Render
     lines = render(render_status("A session with a rather long name", status, width), width).splitlines()
     assert max(map(len, lines)) <= width
     assert len(lines) == 9
-
-
-def test_quiet_screen_shows_nothing(
-    make_plan: Plans, make_status: Statuses, capsys: pytest.CaptureFixture[str]
-) -> None:
-    screen = QuietScreen()
-    screen.start(make_plan())
-    screen.update(make_status())
-    screen.stop()
-    assert capsys.readouterr() == ("", "")
-
-
-def test_a_quiet_console_prints_nothing(
-    make_plan: Plans, make_status: Statuses, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run_through(Screen(open_console(quiet=True)), make_plan(), iter([make_status()]))
-    assert capsys.readouterr() == ("", "")
 
 
 def test_colours_forced_on_a_pipe_do_not_make_it_a_terminal(
