@@ -13,7 +13,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from itertools import pairwise
 from multiprocessing import forkserver, resource_tracker, util
@@ -43,6 +43,7 @@ there sooner; pydantic does not look through all that is installed for plugins, 
 it does not hold any more, 80 MB with 50 symbols, which its pools keep; the GNU C library keeps the room of
 one frame for the next, which saves the loader a third of its time."""
 SAFE_PATH: Final = "PYTHONSAFEPATH"
+SPAWN: Final = util.spawnv_passfds
 INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -52,7 +53,7 @@ def configure_libraries() -> None:
         os.environ.setdefault(name, value)
 
 
-def start_forkserver() -> None:
+def start_forkserver(*, as_copy: bool = False) -> None:
     """Start it, unless it runs already.
 
     Raises ConfigError where there is no place for its socket, or too few files can be opened.
@@ -63,7 +64,7 @@ def start_forkserver() -> None:
     try:
         with _safe_path():
             resource_tracker.ensure_running()  # it resets the signal mask, so it comes first
-            with _deferred_interrupts():
+            with _deferred_interrupts(), _copying() if as_copy else nullcontext():
                 forkserver.ensure_running()
     except OSError as error:
         message = f"no socket can be made below {tempfile.gettempdir()} ({error}): set TMPDIR to a short path"
@@ -76,24 +77,32 @@ def fork_forkserver() -> None:
     Elsewhere than on Linux, where libraries of the system do not bear it, it is a new interpreter. Raises
     ConfigError as `start_forkserver` does.
     """
-    configure_libraries()
-    if sys.platform != "linux":
-        start_forkserver()
-        return
-    for name in PRELOAD:
-        import_module(name)
-    spawn, util.spawnv_passfds = util.spawnv_passfds, _copy
+    is_bearable = sys.platform == "linux"
+    if is_bearable:
+        configure_libraries()
+        for name in PRELOAD:
+            import_module(name)
+    start_forkserver(as_copy=is_bearable)
+
+
+@contextmanager
+def _copying() -> Iterator[None]:
+    """Have `multiprocessing` get its forkserver by `_copy`: it has no other way of asking for one."""
+    util.spawnv_passfds = _copy
     try:
-        start_forkserver()
+        yield
     finally:
-        util.spawnv_passfds = spawn
+        util.spawnv_passfds = SPAWN
 
 
-def _copy(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> int:  # noqa: ARG001  as that has them
-    """Stand in for `multiprocessing.util.spawnv_passfds`: let a copy of this process do what a new one would.
+def _copy(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> int:
+    """Stand in for `SPAWN`: a copy of this process becomes the forkserver, as `args` would tell an interpreter.
 
-    What it is to do stands after `-c`. It keeps the standard streams and the descriptors `passfds`.
+    It keeps the standard streams and `passfds`: its listener, and the pipe by which it notices that nobody
+    needs it any more. Where a newer Python hands over more, it gets its interpreter.
     """
+    if len(passfds) != 2:  # noqa: PLR2004  the two
+        return SPAWN(path, args, passfds)
     pid = os.fork()
     if pid:
         return pid
@@ -101,7 +110,8 @@ def _copy(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> int:  # n
         gc.freeze()  # what is there stays: looking at it would copy it
         gc.enable()
         _close_all_but(passfds)
-        exec(args[-1], {})  # noqa: S102  the text is the standard library's
+        listener, alive = passfds
+        forkserver.main(listener, alive, preload=[])
     except Exception:  # noqa: BLE001  nobody else would tell it
         traceback.print_exc()
     finally:
