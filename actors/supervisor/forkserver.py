@@ -96,7 +96,7 @@ def _copying() -> Iterator[None]:
 
 
 def _copy(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> int:
-    """Stand in for `SPAWN`: a copy of this process becomes the forkserver, as `args` would tell an interpreter.
+    """Stand in for `SPAWN`: a copy of this process becomes the forkserver, without a new interpreter.
 
     It keeps the standard streams and `passfds`: its listener, and the pipe by which it notices that nobody
     needs it any more. Where a newer Python hands over more, it gets its interpreter.
