@@ -7,7 +7,7 @@ arithmetic on cached pieces: 0.5 µs an instant where `datetime` takes 4.
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -25,26 +25,52 @@ def clock_text(instant_ns: int, timezone: str) -> str:
     """Write an instant, ns UTC, as `09:31:00`; fractions of a second are cut off."""
     seconds = instant_ns // NS_PER_S
     offset_s, _ = _offset(seconds // QUARTER_S, timezone)
-    return _clock((seconds + offset_s) % DAY_S)
-
-
-def clock_texts(instants_ns: npt.NDArray[np.int64], timezone: str) -> list[str]:
-    """Write instants, ns UTC, as `clock_text` does."""
-    return [_clock(second) for second in _clock_seconds(instants_ns, timezone).tolist()]
+    return clock((seconds + offset_s) % DAY_S)
 
 
 def clock_minutes(instants_ns: npt.NDArray[np.int64], timezone: str) -> npt.NDArray[np.int64]:
     """Give for each instant, ns UTC, the minutes that local clocks show since midnight."""
-    return _clock_seconds(instants_ns, timezone) // 60
+    return clock_seconds(instants_ns, timezone) // 60
 
 
-def _clock_seconds(instants_ns: npt.NDArray[np.int64], timezone: str) -> npt.NDArray[np.int64]:
+def clock_seconds(instants_ns: npt.NDArray[np.int64], timezone: str) -> npt.NDArray[np.int64]:
+    """Give for each instant, ns UTC, the seconds that local clocks show since midnight."""
+    local: npt.NDArray[np.int64]
+    one_day = within_a_day(instants_ns, timezone)
+    if one_day is not None:
+        local = instants_ns // NS_PER_S - one_day.began_s
+        return local
     seconds = instants_ns // NS_PER_S
     quarters = seconds // QUARTER_S
     starts = run_starts(quarters)
     offsets = [_offset(quarter, timezone)[0] for quarter in quarters[starts].tolist()]
-    local: npt.NDArray[np.int64] = seconds + np.repeat(offsets, np.diff(starts, append=len(seconds)))
+    local = seconds + np.repeat(offsets, np.diff(starts, append=len(seconds)))
     return local % DAY_S
+
+
+class LocalDay(NamedTuple):
+    """A local day, or what there is of it at one offset from UTC."""
+
+    date: str
+    began_s: int
+    """The instant at which clocks of that offset showed midnight, s UTC."""
+    offset: str
+    """As ISO 8601 writes it."""
+
+
+def within_a_day(instants_ns: npt.NDArray[np.int64], timezone: str) -> LocalDay | None:
+    """Find the local day in which all instants are, ns UTC; None where there are several, or two offsets.
+
+    The first and the last tell: since 1970 no zone has changed its offset twice within 24 hours.
+    """
+    if not len(instants_ns):
+        return None
+    first, last = int(instants_ns.min()) // NS_PER_S, int(instants_ns.max()) // NS_PER_S
+    offset_s, offset = _offset(first // QUARTER_S, timezone)
+    day = (first + offset_s) // DAY_S
+    if _offset(last // QUARTER_S, timezone)[0] != offset_s or (last + offset_s) // DAY_S != day:
+        return None
+    return LocalDay(_date(day), day * DAY_S - offset_s, offset)
 
 
 def local_stamps(instants_ns: Iterable[int], timezone: str) -> list[str]:
@@ -64,7 +90,7 @@ def local_stamp(instant_ns: int, timezone: str) -> str:
     offset_s, offset = _offset(seconds // QUARTER_S, timezone)
     day, second = divmod(seconds + offset_s, DAY_S)
     fraction = f".{rest_ns // 1000:06d}" if rest_ns >= 1000 else ""  # noqa: PLR2004  (ns in a µs)
-    return f"{_date(day)}T{_clock(second)}{fraction}{offset}"
+    return f"{_date(day)}T{clock(second)}{fraction}{offset}"
 
 
 @lru_cache(maxsize=128)
@@ -81,5 +107,6 @@ def _date(day: int) -> str:
 
 
 @lru_cache(maxsize=DAY_S)
-def _clock(second: int) -> str:
+def clock(second: int) -> str:
+    """Write seconds since midnight as `09:31:00`."""
     return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"

@@ -33,6 +33,7 @@ from actors.runtime.log_files import (
     encode_text,
     wall_stamp,
 )
+from actors.runtime.log_pages import page
 
 if TYPE_CHECKING:
     import loguru
@@ -107,6 +108,9 @@ class ActorLog:
         """Keep such messages until there are many, or others are written, or `flush` is called."""
         if self._threshold > LEVEL_NUMBERS["INFO"]:
             return
+        if len(texts) >= GATHERED_LINES:
+            self._write_page(texts, sim_ts)
+            return
         self._gathered.append((texts, sim_ts))
         self._lines_gathered += len(texts)
         if self._lines_gathered >= GATHERED_LINES:
@@ -124,6 +128,16 @@ class ActorLog:
             instants += their_instants
         self._lines_gathered = 0
         self._write_bulk(texts, instants)
+
+    def _write_page(self, texts: Sequence[str], sim_ts: Sequence[int]) -> None:
+        self.flush()
+        lost = any(file.lost for file, _ in self._files)
+        made = None if lost else page(wall_stamp(now_utc()), self.actor, texts, sim_ts, self._timezone)
+        if made is None:
+            self._write_bulk(texts, sim_ts)
+            return
+        for (file, _), lines in zip(self._files, made, strict=True):
+            file.write(lines, len(texts))
 
     def _write_bulk(self, texts: Sequence[str], sim_ts: Sequence[int]) -> None:
         sims = local_stamps(sim_ts, self._timezone)
