@@ -35,13 +35,10 @@ LIBRARIES: Final = {
     "OPENBLAS_NUM_THREADS": "1",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "PYDANTIC_DISABLE_PLUGINS": "__all__",
-    "MALLOC_MMAP_THRESHOLD_": str(4 * 2**20),
-    "MALLOC_TRIM_THRESHOLD_": str(16 * 2**20),
 }
 """What libraries are told where the user has not: numpy gets no threads, which nothing here needs, and is
 there sooner; pydantic does not look through all that is installed for plugins, 0.015 s; Arrow gives back what
-it does not hold any more, 80 MB with 50 symbols, which its pools keep; the GNU C library keeps the room of
-one frame for the next, which saves the loader a third of its time."""
+it does not hold any more, 80 MB with 50 symbols, which its pools keep."""
 SAFE_PATH: Final = "PYTHONSAFEPATH"
 SPAWN: Final = util.spawnv_passfds
 INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)

@@ -1,10 +1,11 @@
 import ctypes
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from actors.runtime.freed_memory import PERIOD_NS, FreedMemory, give_back
+from actors.runtime.freed_memory import KEPT, PERIOD_NS, FreedMemory, give_back, keep_room
 
 
 class Trimmed(FreedMemory):
@@ -45,3 +46,20 @@ def test_giving_back_twice_is_harmless_everywhere() -> None:
     give_back()
     give_back()
     assert sys.getsizeof(b"") > 0
+
+
+def test_room_is_kept_but_where_the_user_has_said_how_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    library = SimpleNamespace(mallopt=lambda parameter, size: told.append((parameter, size)))
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: library)
+    for name in KEPT:
+        monkeypatch.delenv(name, raising=False)
+    keep_room()
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "1000000")
+    keep_room()
+    assert told == [*KEPT.values(), KEPT["MALLOC_MMAP_THRESHOLD_"]]
+
+
+def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: SimpleNamespace())
+    keep_room()
