@@ -54,6 +54,8 @@ from protocol.messages import (
 
 PROGRESS_NS: Final = 200_000_000
 """How often progress is told, at most."""
+NEWS_NS: Final = 50_000_000
+"""How often at most where a phase is complete: short sessions are over a hundred times a second."""
 _Hook = Callable[[], Iterator[Effect]]
 
 
@@ -74,7 +76,7 @@ class Coordinator:
         self._feed = Feed(self._supply, self._cutter, self._step_lines)
         self._phases = PhaseMachine(plan, self._account, self._supply, self._feed, self._publication)
         self._membership = Membership(plan, self._account, self._barrier)
-        self._now_ns = self._progress_ns = 0
+        self._now_ns, self._progress_ns = 0, -PROGRESS_NS
         self._signalled: dict[str, int] = {}
         """The last window for which an actor's signals were taken."""
         self._begun = self._has_news = False
@@ -249,7 +251,8 @@ class Coordinator:
             yield from self._phases.complete(self._now_ns, self._cutter.lag_ns)
             yield from self._move()
             self._has_news = True
-        if self._steering.has_news(self._barrier.in_flight) or self._has_news:
+        is_told_late = self._now_ns - self._progress_ns >= NEWS_NS
+        if self._steering.has_news(self._barrier.in_flight) or (self._has_news and is_told_late):
             yield from self._progress()
         if self._is_over and not self._barrier.in_flight:
             yield from self._end()
@@ -313,10 +316,10 @@ class Coordinator:
         yield Done()
 
     def _progress(self) -> Iterator[Effect]:
-        self._progress_ns, self._has_news = self._now_ns, False
         phases = self._phases
         if phases.phase is None:
             return
+        self._progress_ns, self._has_news = self._now_ns, False
         progress = Progress(
             session=phases.session.index,
             phase=phases.phase.value,

@@ -61,7 +61,7 @@ class Recorder:
     @property
     def subscriptions(self) -> tuple[str, ...]:
         """Only what says that a session, or the run, is over."""
-        return (topics.CONTROL,)
+        return (topics.SESSION, topics.CONTROL)
 
     def on_message(self, message: Message) -> Iterator[Effect]:
         """Record what has become complete."""

@@ -35,6 +35,7 @@ _DECODERS: Final[dict[str, msgspec.msgpack.Decoder[Any]]] = {
     topics.SIGNAL: msgspec.msgpack.Decoder(messages.Signals),
     topics.CONTROL: msgspec.msgpack.Decoder(messages.STREAM),
     topics.PHASE: msgspec.msgpack.Decoder(messages.PhaseEvent),
+    topics.SESSION: msgspec.msgpack.Decoder(messages.SessionReport),
 }
 
 

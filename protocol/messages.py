@@ -220,7 +220,7 @@ class PhaseEvent(Message, frozen=True):
 
 
 class SessionReport(Message, frozen=True):
-    """What one finished session came to. Topic `control`."""
+    """What one finished session came to. Topic `session`."""
 
     session: SessionIndex
     windows: Count

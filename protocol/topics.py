@@ -13,6 +13,7 @@ RAW: Final = "raw"
 SEALED: Final = "sealed"
 SIGNAL: Final = "signal"
 PHASE: Final = "phase"
+SESSION: Final = "session"
 CONTROL: Final = "control"
 MAX_TOPIC_BYTES: Final = 64
 CACHED: Final = 1024
@@ -20,11 +21,11 @@ CACHED: Final = 1024
 ACTOR_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 """What an actor may be called: it becomes a file name, a topic and a socket identity."""
 TOPIC: Final = re.compile(
-    rf"raw|sealed|signal|phase|control|(?:to|report|ingest|command)/{ACTOR_NAME.pattern}", re.ASCII
+    rf"raw|sealed|signal|phase|session|control|(?:to|report|ingest|command)/{ACTOR_NAME.pattern}", re.ASCII
 )
 """Every topic there is."""
 
-JOURNALED: Final = frozenset({SEALED, SIGNAL, PHASE, CONTROL})
+JOURNALED: Final = frozenset({SEALED, SIGNAL, PHASE, SESSION, CONTROL})
 """Topics whose frames are appended to the journal before they are published."""
 
 

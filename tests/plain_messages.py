@@ -26,6 +26,8 @@ CHANNELS: Final[Mapping[str, Any]] = {
     topics.RAW: messages.RawWindow,
     topics.SEALED: messages.SealedWindow,
     topics.SIGNAL: messages.Signals,
+    topics.PHASE: messages.PhaseEvent,
+    topics.SESSION: messages.SessionReport,
 }
 SENT: Final = [(topic, kind) for topic, union in CHANNELS.items() for kind in (get_args(union) or (union,))]
 """Every topic with every message that may be sent on it."""

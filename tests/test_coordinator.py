@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.coordinator import PROGRESS_NS, Coordinator
+from actors.coordinator import NEWS_NS, PROGRESS_NS, Coordinator
 from actors.domain.account import LostInTransit
 from actors.domain.barrier import OutOfTurn
 from actors.domain.grid import expected_closes, expected_opens
@@ -479,8 +479,16 @@ def test_progress_names_whom_it_waits_for_and_is_told_a_few_times_a_second_at_mo
     progress = desk.sent(Progress)[-1]
     assert (progress.phase, progress.waiting_for, progress.windows_in_flight) == (5, (MEMBER,), 2)
     assert progress.sim_ts == OPEN
+    desk.at(2 * PROGRESS_NS + NEWS_NS)
     desk.release()
+    desk.at(3 * PROGRESS_NS + NEWS_NS)
     assert desk.sent(Progress)[-1].bars == 2 * (LENGTH - 1)
+
+
+def test_sessions_that_are_over_at_once_are_not_each_told() -> None:
+    desk = Desk(plan_of(Flow(), sessions=9)).begin()
+    assert desk.is_done
+    assert len(desk.sent(Progress)) == 1
 
 
 def test_bars_that_history_held_back_do_not_count_as_held_back_in_the_run() -> None:
@@ -504,5 +512,6 @@ def test_it_publishes_on_the_topics_of_the_contract() -> None:
         (topics.command("coordinator"), Progress),
         (topics.command("coordinator"), Finished),
         (topics.PHASE, PhaseEvent),
-        *((topics.CONTROL, kind) for kind in (SessionReport, RunEnd, StreamClosed)),
+        (topics.SESSION, SessionReport),
+        *((topics.CONTROL, kind) for kind in (RunEnd, StreamClosed)),
     }

@@ -166,7 +166,7 @@ def whole_run(
 
 def test_it_is_a_role_that_listens_to_control_only() -> None:
     role: Role = Recorder("recorder", PLAN, MemoryJournal({}), MemoryTables())
-    assert role.subscriptions == ("control",)
+    assert role.subscriptions == ("session", "control")
 
 
 def test_a_run_is_recorded_whole_and_leave_counts_history_too() -> None:

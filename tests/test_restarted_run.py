@@ -29,7 +29,7 @@ def cut_back(journal: Published) -> Published:
     kept = 0
     for place, (topic, message) in enumerate(journal):
         is_entry = isinstance(message, PhaseEvent) and message.state == "started"
-        if is_entry or (kept == place and topic != topics.CONTROL):
+        if is_entry or (kept == place and topic not in (topics.SESSION, topics.CONTROL)):
             kept = place + 1
     return journal[:kept]
 

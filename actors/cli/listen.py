@@ -69,7 +69,9 @@ def listen(url: str, folder: Path, name: str, wait_s: float) -> None:
 def _observer(url: str, keys: KeyFolder, name: str) -> RemoteObserver:
     try:
         server, pair = read_public(keys.server_public), read_pair(keys.client(name))
-        return RemoteObserver(url, server, pair, (topics.SEALED, topics.CONTROL, topics.PHASE))
+        return RemoteObserver(
+            url, server, pair, (topics.SEALED, topics.PHASE, topics.SESSION, topics.CONTROL)
+        )
     except KeyProblem as error:
         raise ConfigError(None, (Problem("--keys", str(error)),)) from error
     except BadAddress as error:

@@ -112,7 +112,7 @@ def _kept(envelope: Envelope, *, whole: int, kept: int, end: int) -> int:
     """Give the end of what is kept, one record on."""
     if _is_entry(envelope):
         return end
-    is_open = whole == kept and envelope.topic not in (topics.CONTROL, topics.PHASE)
+    is_open = whole == kept and envelope.topic not in (topics.CONTROL, topics.PHASE, topics.SESSION)
     return end if is_open else kept
 
 

@@ -174,7 +174,7 @@ class PhaseMachine:
 
     def _leave_session(self) -> Iterator[Effect]:
         report = self.count.report(self.session.index, self._lag_ns)
-        yield self._publication.publish(topics.CONTROL, report)
+        yield self._publication.publish(topics.SESSION, report)
         self._supply.forget(self.session.index)
 
     def _event(self, phase: Phase, state: Literal["started", "complete"]) -> Send:

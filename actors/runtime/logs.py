@@ -11,11 +11,11 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from loguru import logger
 
@@ -33,7 +33,7 @@ from actors.runtime.log_files import (
     encode_text,
     wall_stamp,
 )
-from actors.runtime.log_pages import page
+from actors.runtime.log_pages import Page, page
 
 if TYPE_CHECKING:
     import loguru
@@ -42,10 +42,20 @@ LEVEL_NUMBERS: Final[dict[str, int]] = {"DEBUG": 10, "INFO": 20, "WARNING": 30, 
 STACK_SIGNAL: Final = signal.SIGUSR1
 """Has a process write the stacks of all its threads to its captured output, and go on."""
 USUAL_LIMITS: Final = LogLimits()
-GATHERED_LINES: Final = 256
-"""How many lines wait at most; a call for one costs as much as for a dozen."""
+MANY_LINES: Final = 256
+"""Of how many lines no more are waited for; writing one costs as much as writing a dozen."""
+PAGE_LINES: Final = 64
+"""From how many on they are looked up among those written before, and not put together with others."""
 _STDERR_SINK: Final = 0
 """The sink that loguru opens by itself."""
+
+
+class _Lines(NamedTuple):
+    """INFO messages that wait to be written."""
+
+    t: str
+    texts: Sequence[str]
+    sim_ts: Sequence[int]
 
 
 class ActorLog:
@@ -65,7 +75,7 @@ class ActorLog:
         folder.mkdir(parents=True, exist_ok=True)
         self.actor: Final = actor
         self._threshold = LEVEL_NUMBERS[level]
-        self._gathered: deque[tuple[Sequence[str], Sequence[int]]] = deque()
+        self._gathered: deque[_Lines | list[LogRecord]] = deque()
         self._lines_gathered = 0
         self._timezone = timezone
         self._files = (
@@ -85,10 +95,16 @@ class ActorLog:
 
     def write(self, level: str, text: str, sim_ts: int | None = None) -> None:
         """Write one message; `sim_ts` is the simulated instant that it is about, ns UTC."""
-        self.write_all([(level, text, sim_ts)])
+        self.gather_all([(level, text, sim_ts)])
+        self.flush()
 
-    def write_all(self, messages: Iterable[tuple[str, str, int | None]]) -> None:
-        """Write messages of several levels in one go: (level, text, simulated instant or None) each."""
+    def write_lines(self, texts: Sequence[str], sim_ts: Sequence[int]) -> None:
+        """Write many INFO messages, each with its simulated instant, in one go."""
+        self.gather(texts, sim_ts)
+        self.flush()
+
+    def gather_all(self, messages: Iterable[tuple[str, str, int | None]]) -> None:
+        """Keep messages of several levels until `flush`: (level, text, simulated instant or None) each."""
         records = [
             self._record(
                 level, printable(text), None if sim_ts is None else local_stamp(sim_ts, self._timezone)
@@ -96,57 +112,52 @@ class ActorLog:
             for level, text, sim_ts in messages
             if LEVEL_NUMBERS[level] >= self._threshold
         ]
-        if records:
-            self._put(records)
-
-    def write_lines(self, texts: Sequence[str], sim_ts: Sequence[int]) -> None:
-        """Write many INFO messages, each with its simulated instant, in one go."""
-        self.gather(texts, sim_ts)
-        self.flush()
+        self._gathered.append(records)
+        self._lines_gathered += len(records)
 
     def gather(self, texts: Sequence[str], sim_ts: Sequence[int]) -> None:
-        """Keep such messages until there are many, or others are written, or `flush` is called."""
-        if self._threshold > LEVEL_NUMBERS["INFO"]:
-            return
-        if len(texts) >= GATHERED_LINES:
-            self._write_page(texts, sim_ts)
-            return
-        self._gathered.append((texts, sim_ts))
-        self._lines_gathered += len(texts)
-        if self._lines_gathered >= GATHERED_LINES:
-            self.flush()
+        """Keep INFO messages, each with its simulated instant, until `flush`."""
+        if self._threshold <= LEVEL_NUMBERS["INFO"]:
+            self._gathered.append(_Lines(wall_stamp(now_utc()), texts, sim_ts))
+            self._lines_gathered += len(texts)
+
+    @property
+    def has_many(self) -> bool:
+        """Whether so many lines are gathered that waiting for more saves nothing."""
+        return self._lines_gathered >= MANY_LINES
 
     def flush(self) -> None:
-        """Write what has been gathered."""
-        if not self._gathered:
-            return
-        texts: list[str] = []
-        instants: list[int] = []
+        """Write what has been gathered, in its order."""
+        count, self._lines_gathered = self._lines_gathered, 0
+        pages = list(self._pages())
+        for (file, encode), parts in zip(self._files, zip(*pages, strict=True), strict=False):
+            notice = encode([self._record("WARNING", _lost(file))]) if file.lost else b""
+            file.write(notice + b"".join(parts), count)
+
+    def _pages(self) -> Iterator[Page]:
+        few = _Lines("", [], [])
         while self._gathered:  # another thread may be flushing it too
-            some, their_instants = self._gathered.popleft()
-            texts += some
-            instants += their_instants
-        self._lines_gathered = 0
-        self._write_bulk(texts, instants)
+            lines = self._gathered.popleft()
+            if isinstance(lines, _Lines) and len(lines.texts) < PAGE_LINES:
+                few = _Lines(lines.t, [*few.texts, *lines.texts], [*few.sim_ts, *lines.sim_ts])
+                continue
+            if few.texts:
+                yield self._encoded(few)
+                few = _Lines("", [], [])
+            if isinstance(lines, _Lines):
+                known = page(lines.t, self.actor, lines.texts, lines.sim_ts, self._timezone)
+                yield known or self._encoded(lines)
+            elif lines:
+                yield Page(encode_text(lines), encode_jsonl(lines))
+        if few.texts:
+            yield self._encoded(few)
 
-    def _write_page(self, texts: Sequence[str], sim_ts: Sequence[int]) -> None:
-        self.flush()
-        lost = any(file.lost for file, _ in self._files)
-        made = None if lost else page(wall_stamp(now_utc()), self.actor, texts, sim_ts, self._timezone)
-        if made is None:
-            self._write_bulk(texts, sim_ts)
-            return
-        for (file, _), lines in zip(self._files, made, strict=True):
-            file.write(lines, len(texts))
-
-    def _write_bulk(self, texts: Sequence[str], sim_ts: Sequence[int]) -> None:
-        sims = local_stamps(sim_ts, self._timezone)
-        bulk = Bulk(wall_stamp(now_utc()), self.actor, sims, texts)
-        if any(file.lost for file, _ in self._files) or not bulk.is_plain:
-            self._put(bulk._replace(messages=[printable(text) for text in texts]).records())
-            return
-        for (file, _), lines in zip(self._files, (bulk.text(), bulk.jsonl()), strict=True):
-            file.write(lines, len(texts))
+    def _encoded(self, lines: _Lines) -> Page:
+        bulk = Bulk(lines.t, self.actor, local_stamps(lines.sim_ts, self._timezone), lines.texts)
+        if bulk.is_plain:
+            return Page(bulk.text(), bulk.jsonl())
+        records = bulk._replace(messages=[printable(text) for text in lines.texts]).records()
+        return Page(encode_text(records), encode_jsonl(records))
 
     def exception(self, text: str) -> None:
         """Write an error with the traceback of the exception that is being handled."""
@@ -181,16 +192,12 @@ class ActorLog:
 
     def _receive(self, message: "loguru.Message") -> None:
         text = printable(str(message).rstrip("\n"))
-        self._put([self._record(_level_of(message.record["level"].no), text)])
+        self._gathered.append([self._record(_level_of(message.record["level"].no), text)])
+        self._lines_gathered += 1
+        self.flush()
 
     def _record(self, level: str, text: str, sim: str | None = None) -> LogRecord:
         return LogRecord(wall_stamp(now_utc()), level, self.actor, sim, text)
-
-    def _put(self, records: Sequence[LogRecord]) -> None:
-        self.flush()
-        for file, encode in self._files:
-            notice = [self._record("WARNING", _lost(file))] if file.lost else []
-            file.write(encode([*notice, *records]), len(records))
 
 
 def open_log(folder: Path, actor: str, plan: SessionPlan) -> ActorLog:

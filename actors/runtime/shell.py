@@ -41,7 +41,8 @@ from protocol.messages import (
 
 NS_PER_MS: Final = 1_000_000
 LINES_NS: Final = 20_000_000
-"""How long lines about steps wait to be written together: a hundred take as long as two."""
+"""How long log lines wait: a hundred take as long as two to write, and others wait for this process
+meanwhile. Many are written as soon as there is nothing else to do; warnings and errors at once."""
 GREETING_S: Final = 60.0
 """How long the supervisor and the coordinator may take to let an actor in."""
 
@@ -113,11 +114,15 @@ class Shell:
         return ExitCode.DONE
 
     def _turn(self) -> None:
+        is_idle = True
         for arrival in self._link.poll(self._timeout_s()):
+            is_idle = False
             self._take(arrival)
         self._on_turn()
         self._beat_if_due()
-        if self._lines_due_ns is not None and clock.monotonic_ns() >= self._lines_due_ns:
+        if self._lines_due_ns is not None and (
+            (is_idle and self._log.has_many) or clock.monotonic_ns() >= self._lines_due_ns
+        ):
             self._lines_due_ns = None
             self._log.flush()
 
@@ -129,6 +134,8 @@ class Shell:
         """Do what is due once per turn."""
 
     def _timeout_s(self) -> float:
+        if self._lines_due_ns is not None and self._log.has_many:
+            return 0.0
         until = self._next_beat_ns + NS_PER_MS  # waits end up to that much early, which only a wake-up needs
         if self._lines_due_ns is not None:
             until = min(until, self._lines_due_ns + NS_PER_MS)
@@ -174,24 +181,28 @@ class Shell:
         self._lines.append(effect)
 
     def _flush_lines(self) -> None:
-        """Write what has gathered, once all is sent: nobody waits for a file, written once a message."""
+        """Hand over what has gathered, once all is sent: nobody waits for a file."""
         if not self._lines:
             return
         pending, self._lines = self._lines, []
         single: list[Log] = []
+        is_urgent = False
         for effect in pending:
             if isinstance(effect, Log):
                 single.append(effect)
+                is_urgent = is_urgent or effect.level != "INFO"
                 continue
-            self._write_single(single)
+            self._gather_single(single)
             self._log.gather(effect.texts, effect.sim_ts)
-            if self._lines_due_ns is None:
-                self._lines_due_ns = clock.monotonic_ns() + LINES_NS
-        self._write_single(single)
+        self._gather_single(single)
+        if is_urgent:
+            self._log.flush()
+        elif self._lines_due_ns is None:
+            self._lines_due_ns = clock.monotonic_ns() + LINES_NS
 
-    def _write_single(self, lines: list[Log]) -> None:
+    def _gather_single(self, lines: list[Log]) -> None:
         if lines:
-            self._log.write_all(lines)
+            self._log.gather_all(lines)
             lines.clear()
 
     def _set_wake(self, effect: Wake) -> None:

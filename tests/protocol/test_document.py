@@ -252,7 +252,8 @@ def test_the_document_names_every_limit_and_every_topic() -> None:
     assert f"{codec.MAX_FRAME_BYTES:,}" in text
     assert f"{BAR_DTYPE.itemsize} bytes" in text
     assert f"{QUALITY_DTYPE.itemsize} bytes" in text
-    for topic in ("raw", "sealed", "signal", "control", "to/", "report/", "ingest/", "command/"):
+    stream = ("raw", "sealed", "signal", "phase", "session", "control")
+    for topic in (*stream, "to/", "report/", "ingest/", "command/"):
         assert f"`{topic}" in text
     for kind in Message.__subclasses__():
         assert f"### {kind.__name__}\n" in text

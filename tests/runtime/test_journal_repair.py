@@ -49,7 +49,12 @@ TAILS: Final[dict[str, tuple[list[Message], int]]] = {
 
 def frames(messages: Sequence[Message], epoch: int = EPOCH) -> list[bytes]:
     framing = Framing(RUN, epoch)
-    kinds = {SealedWindow: topics.SEALED, Signals: topics.SIGNAL}
+    kinds = {
+        SealedWindow: topics.SEALED,
+        Signals: topics.SIGNAL,
+        PhaseEvent: topics.PHASE,
+        SessionReport: topics.SESSION,
+    }
     return [framing.encode(kinds.get(type(message), topics.CONTROL), message) for message in messages]
 
 

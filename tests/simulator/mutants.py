@@ -91,8 +91,8 @@ MUTANTS: Final = (
     Mutant(
         "signals are published and not kept",
         "protocol/topics.py",
-        "JOURNALED: Final = frozenset({SEALED, SIGNAL, PHASE, CONTROL})",
-        "JOURNALED: Final = frozenset({SEALED, PHASE, CONTROL})",
+        "JOURNALED: Final = frozenset({SEALED, SIGNAL, PHASE, SESSION, CONTROL})",
+        "JOURNALED: Final = frozenset({SEALED, PHASE, SESSION, CONTROL})",
     ),
     Mutant(
         "records of the journal off by one",
