@@ -303,6 +303,7 @@ class Coordinator:
             yield from self._ending_steps[step]()
 
     def _ask_to_leave(self) -> Iterator[Effect]:
+        yield from self._progress()
         yield flow("3.b: Complete - Coordinator loop exited")
         yield self._publication.publish(topics.CONTROL, self._account.run_end())
 

@@ -486,9 +486,10 @@ def test_progress_names_whom_it_waits_for_and_is_told_a_few_times_a_second_at_mo
 
 
 def test_sessions_that_are_over_at_once_are_not_each_told() -> None:
-    desk = Desk(plan_of(Flow(), sessions=9)).begin()
-    assert desk.is_done
-    assert len(desk.sent(Progress)) == 1
+    desk = Desk(plan_of(Flow(), history=0, sessions=9)).begin()
+    first, last = desk.sent(Progress)
+    assert (first.session, last.session) == (0, 8)
+    assert last.bars == desk.coordinator.bars
 
 
 def test_bars_that_history_held_back_do_not_count_as_held_back_in_the_run() -> None:

@@ -42,6 +42,9 @@ LEVEL_NUMBERS: Final[dict[str, int]] = {"DEBUG": 10, "INFO": 20, "WARNING": 30, 
 STACK_SIGNAL: Final = signal.SIGUSR1
 """Has a process write the stacks of all its threads to its captured output, and go on."""
 USUAL_LIMITS: Final = LogLimits()
+LINES_NS: Final = 20_000_000
+"""How long lines may wait: a hundred take as long as two to write, and others wait for this process
+meanwhile. Many are best written as soon as there is nothing else to do; warnings and errors at once."""
 MANY_LINES: Final = 256
 """Of how many lines no more are waited for; writing one costs as much as writing a dozen."""
 PAGE_LINES: Final = 64
@@ -83,14 +86,8 @@ class ActorLog:
             (LogFile(RotatedFiles(folder, actor, "jsonl"), limits), encode_jsonl),
         )
         self._logger = logger.bind(log=self)
-        self._sink = logger.add(
-            self._receive,
-            level=self._threshold,
-            format="{message}",
-            filter=self._accepts,
-            backtrace=False,
-            diagnose=False,
-        )
+        self._sink = _take_sink(self._threshold)
+        self._sink.log = self
         _SHARED.join(self)
 
     def write(self, level: str, text: str, sim_ts: int | None = None) -> None:
@@ -167,7 +164,7 @@ class ActorLog:
         """Close the files; a second time does nothing."""
         self.flush()
         with suppress(ValueError):
-            logger.remove(self._sink)
+            logger.remove(self._sink.number)
         _SHARED.leave(self)
         for file, _ in self._files:
             file.close()
@@ -182,7 +179,8 @@ class ActorLog:
         """Close the files."""
         self.close()
 
-    def _accepts(self, record: "loguru.Record") -> bool:
+    def accepts(self, record: "loguru.Record") -> bool:
+        """Whether what was said to loguru is for this log."""
         extra = record["extra"]
         if "log" in extra:
             return extra["log"] is self
@@ -190,7 +188,8 @@ class ActorLog:
             return bool(extra["actor"] == self.actor)
         return _SHARED.first() is self
 
-    def _receive(self, message: "loguru.Message") -> None:
+    def receive(self, message: "loguru.Message") -> None:
+        """Write what was said to loguru."""
         text = printable(str(message).rstrip("\n"))
         self._gathered.append([self._record(_level_of(message.record["level"].no), text)])
         self._lines_gathered += 1
@@ -198,6 +197,46 @@ class ActorLog:
 
     def _record(self, level: str, text: str, sim: str | None = None) -> LogRecord:
         return LogRecord(wall_stamp(now_utc()), level, self.actor, sim, text)
+
+
+class _Sink:
+    """A sink of loguru's, for a log that may be opened later."""
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+        self.log: ActorLog | None = None
+        self.number = logger.add(
+            self._receive,
+            level=level,
+            format="{message}",
+            filter=self._accepts,
+            backtrace=False,
+            diagnose=False,
+        )
+
+    def _accepts(self, record: "loguru.Record") -> bool:
+        return self.log is not None and self.log.accepts(record)
+
+    def _receive(self, message: "loguru.Message") -> None:
+        if self.log is not None:
+            self.log.receive(message)
+
+
+_PREPARED: Final[list[_Sink]] = []
+
+
+def prepare_sink() -> None:
+    """Make a sink for the next log of the usual level: loguru takes 6 ms, which forked processes save."""
+    _PREPARED.append(_Sink(LEVEL_NUMBERS["INFO"]))
+
+
+def _take_sink(level: int) -> _Sink:
+    while _PREPARED:
+        sink = _PREPARED.pop()
+        if sink.level == level:
+            return sink
+        logger.remove(sink.number)
+    return _Sink(level)
 
 
 def open_log(folder: Path, actor: str, plan: SessionPlan) -> ActorLog:

@@ -21,7 +21,7 @@ from actors.runtime import clock
 from actors.runtime.failures import write_failure
 from actors.runtime.freed_memory import FreedMemory
 from actors.runtime.journal_files import JournalReader
-from actors.runtime.logs import ActorLog, CapturedOutput
+from actors.runtime.logs import LINES_NS, ActorLog, CapturedOutput
 from actors.runtime.transport import Arrival, Link, PeerStalled, Rejected, SupervisorGone
 from actors.runtime.vitals import Vitals
 from protocol import topics
@@ -40,9 +40,6 @@ from protocol.messages import (
 )
 
 NS_PER_MS: Final = 1_000_000
-LINES_NS: Final = 20_000_000
-"""How long log lines wait: a hundred take as long as two to write, and others wait for this process
-meanwhile. Many are written as soon as there is nothing else to do; warnings and errors at once."""
 GREETING_S: Final = 60.0
 """How long the supervisor and the coordinator may take to let an actor in."""
 

@@ -31,6 +31,9 @@ PRELOAD: Final = [
     "actors.quality",
     "actors.recorder",
 ]
+"""What the supervisor and the actors import alike."""
+READY: Final = "actors.assembly.ready"
+"""What the forkserver imports besides."""
 LIBRARIES: Final = {
     "OPENBLAS_NUM_THREADS": "1",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
@@ -57,7 +60,7 @@ def start_forkserver(*, as_copy: bool = False) -> None:
     """
     require_open_files(actors=0)
     configure_libraries()
-    multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOAD)
+    multiprocessing.get_context("forkserver").set_forkserver_preload([*PRELOAD, READY])
     try:
         with _safe_path():
             resource_tracker.ensure_running()  # it resets the signal mask, so it comes first
@@ -108,7 +111,7 @@ def _copy(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> int:
         gc.enable()
         _close_all_but(passfds)
         listener, alive = passfds
-        forkserver.main(listener, alive, preload=[])
+        forkserver.main(listener, alive, preload=[READY])
     except Exception:  # noqa: BLE001  nobody else would tell it
         traceback.print_exc()
     finally:

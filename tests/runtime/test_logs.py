@@ -17,7 +17,7 @@ from loguru import logger
 
 from actors.domain.printing import printable
 from actors.runtime.log_files import LogCursor, LogFolder, LogLimits, LogRecord
-from actors.runtime.logs import STACK_SIGNAL, USUAL_LIMITS, ActorLog
+from actors.runtime.logs import STACK_SIGNAL, USUAL_LIMITS, ActorLog, prepare_sink
 
 NEW_YORK = "America/New_York"
 STEP = 1_751_463_060_000_000_000
@@ -386,3 +386,13 @@ def test_what_a_process_prints_is_kept_short_and_a_stack_still_finds_its_way(tmp
     assert header.endswith("(most recent call first):")
     assert frame.endswith("in <module>")
     assert last == "and on"
+
+
+def test_a_sink_prepared_for_the_usual_level_serves_the_next_log_and_none_of_another_level(
+    tmp_path: Path,
+) -> None:
+    for level, heard in (("INFO", ["said"]), ("WARNING", [])):
+        prepare_sink()
+        with ActorLog(tmp_path, level.lower(), level, "UTC"):
+            logger.info("said")
+        assert messages_of(tmp_path, level.lower()) == heard
