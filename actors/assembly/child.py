@@ -32,12 +32,14 @@ from actors.runtime.transport import Endpoints, Link
 
 PDEATHSIG: Final = 1
 """`PR_SET_PDEATHSIG` of prctl(2)."""
+NAME: Final = 15
+"""`PR_SET_NAME` of prctl(2): the first 15 bytes are what `top` and `ps -o comm` show."""
 
 
 def run_actor(spec: ActorSpec) -> None:
     """Live until told to stop, and exit with how it ended."""
     gc.freeze()
-    prepare_process()
+    prepare_process(spec.name)
     output = CapturedOutput(spec.places.logs / f"{spec.name}.out")
     plan = read_plan(spec.places)
     code = ExitCode.ACTOR_FAILED
@@ -49,15 +51,17 @@ def run_actor(spec: ActorSpec) -> None:
     sys.exit(code)
 
 
-def prepare_process() -> None:
-    """Leave interrupts to the supervisor, and die with it whatever this process is doing."""
+def prepare_process(name: str) -> None:
+    """Leave interrupts to the supervisor, die with it whatever this process is doing, and tell `ps` a name."""
     os.setsid()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     _let_go_of_forkserver()
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL)
+        prctl = ctypes.CDLL(None).prctl
+        prctl(PDEATHSIG, signal.SIGKILL)
+        prctl(NAME, name.encode())
 
 
 def _let_go_of_forkserver() -> None:

@@ -253,7 +253,9 @@ def forkserver(launched: Launch) -> psutil.Process:
 def test_no_process_survives_a_killed_supervisor(launch: Launcher, configure: Configure) -> None:
     launched = launch(configure(SLOW))
     launched.wait_streaming()
-    assert len(launched.offspring()) > len(ACTORS)
+    names = [process.name() for process in launched.offspring()]
+    assert len(names) > len(ACTORS)
+    assert {actor[:15] for actor in ACTORS} <= set(names)
     launched.process.kill()
     launched.wait_gone()
 
