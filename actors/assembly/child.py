@@ -52,7 +52,7 @@ def run_actor(spec: ActorSpec) -> None:
 
 
 def prepare_process(name: str) -> None:
-    """Leave interrupts to the supervisor, die with it whatever this process is doing, and tell `ps` a name."""
+    """Leave interrupts to the supervisor, die with it whatever this process is doing, and have a name."""
     os.setsid()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
