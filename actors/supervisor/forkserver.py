@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
@@ -103,7 +104,9 @@ def _copy(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> int:
     """
     if len(passfds) != 2:  # noqa: PLR2004  the two
         return SPAWN(path, args, passfds)
-    pid = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of Arrow's allocator's thread, which bears it
+        pid = os.fork()
     if pid:
         return pid
     try:
