@@ -2,7 +2,8 @@
 
 1. Time comes in by `on_time`, called before every message and at every wake-up; there is no other clock.
 2. Windows are numbered from 0 over the whole run, history first. How they are cut changes no result.
-3. After every input it advances as far as it can: seals, lands, completes phases, cuts, ends.
+3. After every input it advances as far as it can: seals, lands, completes phases, cuts, ends. What strategies
+   wait for comes first; what may be sealed only later is joined while they are busy.
 4. A stop is obeyed between windows: nothing new is cut, what is in flight lands, then the run ends. Where
    some of that is of the next session already, this session ends and that one begins.
 5. A member that the supervisor has given up is dropped: it is neither waited for nor heard any more.
@@ -251,6 +252,7 @@ class Coordinator:
             yield from self._phases.complete(self._now_ns, self._cutter.lag_ns)
             yield from self._move()
             self._has_news = True
+        yield from self._supply.ask()  # after what strategies wait for
         is_told_late = self._now_ns - self._progress_ns >= NEWS_NS
         if self._steering.has_news(self._barrier.in_flight) or (self._has_news and is_told_late):
             yield from self._progress()
@@ -284,11 +286,13 @@ class Coordinator:
 
     def _seal(self) -> Iterator[Effect]:
         for flight in self._barrier.take_sealable(self._phases.published):
-            sealed = seal(flight)
+            sealed, flight.joined = flight.joined or seal(flight), None
             yield self._publication.publish(topics.SEALED, sealed)
             self._account.add_sealed(sealed)  # after it is out: the engines work on it meanwhile
             if self._plan.log_steps and sealed.session >= 0:
                 flight.lines = self._step_lines.lines(flight.window)
+        for flight in self._barrier.ready_ahead():  # while the engines are busy
+            flight.joined = flight.joined or seal(flight)
 
     def _land(self) -> Iterator[Effect]:
         for flight in self._barrier.take_landed():

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from actors.domain.roles import LogLines, RoleError
-from protocol.messages import Derived, Quality, RawWindow
+from protocol.messages import Derived, Quality, RawWindow, SealedWindow
 
 
 class OutOfTurn(RoleError):
@@ -39,6 +39,8 @@ class Flight:
     derived: Derived | None = None
     quality: Quality | None = None
     sealed: bool = False
+    joined: SealedWindow | None = None
+    """What is to be published, where it was made before it may be."""
     lines: LogLines | None = None
     """What is to be logged once everyone has handled it."""
 
@@ -104,6 +106,7 @@ class Barrier:
                 flight.derived = None
             else:
                 flight.quality = None
+            flight.joined = None
         return [flight.window for flight in unsealed]
 
     def launch(self, window: RawWindow) -> None:
@@ -151,6 +154,14 @@ class Barrier:
                 return
             flight.sealed = True
             yield flight
+
+    def ready_ahead(self) -> Iterator[Flight]:
+        """Yield, in order, the windows that are complete and may not be sealed yet."""
+        for flight in self._flights:
+            if not flight.sealed:
+                if flight.derived is None or flight.quality is None:
+                    return
+                yield flight
 
     def take_landed(self) -> Iterator[Flight]:
         """Yield, in order, the windows that everyone has handled, and return their credit."""

@@ -3,7 +3,7 @@
 A phase that an earlier life had entered last is not entered again; everything after it is.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 from actors.domain.account import Account, SessionCount
@@ -20,7 +20,7 @@ from protocol import topics
 from protocol.lifecycle import PHASE_TRANSITIONS, Phase, PhaseEnd
 from protocol.messages import PhaseEvent
 
-_Hook = Callable[[], Iterator[Effect]]
+_Hook = Callable[[], Iterable[Effect]]
 
 
 class PhaseMachine:
@@ -139,9 +139,10 @@ class PhaseMachine:
     def _leave_initialization(self) -> Iterator[Effect]:
         yield from self._lines.initialization(self.session)
 
-    def _enter_history(self) -> Iterator[Effect]:
+    def _enter_history(self) -> Iterable[Effect]:
         if self.session.index == 0:
-            yield from self._supply.ask_for_history()
+            self._supply.want(-1)
+        return ()
 
     def _leave_history(self) -> Iterator[Effect]:
         elapsed_s = (self._now_ns - self._phase_began_ns) / 1e9
@@ -151,7 +152,7 @@ class PhaseMachine:
     def _enter_loading(self) -> Iterator[Effect]:
         yield flow("PHASE_3.2: Loading backtest queues")
         if self.session.index == 0:
-            yield from self._supply.ask_ahead(self._supply.queued(0)[-1])
+            self._supply.want(self._supply.queued(0)[-1])
 
     def _leave_loading(self) -> Iterator[Effect]:
         queued = self._supply.queued(self.session.index)
@@ -161,7 +162,7 @@ class PhaseMachine:
         yield flow("PHASE_4.1: Complete - Session active")
 
     def _enter_streaming(self) -> Iterator[Effect]:
-        yield from self._supply.ask_ahead(self._supply.queued(self.session.index)[-1] + 1)
+        self._supply.want(self._supply.queued(self.session.index)[-1] + 1)
         yield from self._lines.streaming_starts(self.session)
         if self._plan.flow.speed > 0:
             yield flow(f"PHASE_5.1: First step due at {self._now_ns} ns on the monotonic clock")

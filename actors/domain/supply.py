@@ -24,6 +24,7 @@ class Supply:
         self._queue = SessionQueue(plan)
         self._asked = self._arrived = self._taken = -len(plan.history) - 1
         """The last session that was asked for, the last that is complete, and the last that the clock has."""
+        self._wanted = self._asked
         self._kept = max((stream.sessions_read for stream in plan.served), default=0)
         self.delivered: dict[int, Mapping[int, int]] = {}
         """Bars per session and stream, of the sessions that a line of the log can still speak of."""
@@ -52,16 +53,15 @@ class Supply:
         if self._arrived < self._asked:
             yield Send(topics.to("loader"), LoadSessions(self._arrived + 1, self._asked))
 
-    def ask_for_history(self) -> Iterator[Send]:
-        """Ask for all sessions before the run's first one."""
-        yield from self.ask_ahead(-1)
+    def want(self, until: int) -> None:
+        """Want sessions up to `until`, as far as the run goes; up to -1 are those before its first one."""
+        self._wanted = min(until, len(self._plan.sessions) - 1)
 
-    def ask_ahead(self, until: int) -> Iterator[Send]:
-        """Ask for sessions up to `until`, as far as the run goes."""
-        until = min(until, len(self._plan.sessions) - 1)
-        if until > self._asked:
-            yield Send(topics.to("loader"), LoadSessions(self._asked + 1, until))
-            self._asked = until
+    def ask(self) -> Iterator[Send]:
+        """Ask for what is wanted and was not asked for."""
+        if self._wanted > self._asked:
+            yield Send(topics.to("loader"), LoadSessions(self._asked + 1, self._wanted))
+            self._asked = self._wanted
 
     def has(self, session: int) -> bool:
         """Whether a session is complete and was not taken."""

@@ -222,6 +222,12 @@ class Turns(RuleBasedStateMachine):
         assert sealed(self.barrier, self.session) == list(range(self.sealed, sealable))
         self.sealed = sealable
 
+    @invariant()
+    def what_is_complete_and_not_sealed_is_ready(self) -> None:
+        complete = min(self.answered["processor"], self.answered["quality"])
+        ready = [flight.window.seq for flight in self.barrier.ready_ahead()]
+        assert ready == list(range(self.sealed, complete))
+
     @rule()
     def land(self) -> None:
         done = min([self.sealed, *(self.answered[actor] for actor in self.left)])

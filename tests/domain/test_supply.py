@@ -34,12 +34,17 @@ def test_no_more_is_asked_for_than_prefetch_sessions_ahead_and_every_session_is(
     count: int, ahead: int
 ) -> None:
     supply = Supply(plan_of(count, prefetch=ahead))
-    asked = list(supply.ask_ahead(supply.queued(0)[-1]))
+    asked = ask(supply, supply.queued(0)[-1])
     for session in range(count):
-        asked += supply.ask_ahead(supply.queued(session)[-1] + 1)
+        asked += ask(supply, supply.queued(session)[-1] + 1)
         assert max(untils(asked)) <= session + ahead
     assert untils(asked) == sorted(set(untils(asked)))
     assert max(untils(asked)) == count - 1
+
+
+def ask(supply: Supply, until: int) -> list[Send]:
+    supply.want(until)
+    return list(supply.ask())
 
 
 def untils(asked: list[Send]) -> list[int]:
@@ -48,7 +53,7 @@ def untils(asked: list[Send]) -> list[int]:
 
 @pytest.mark.parametrize("history", [0, 2])
 def test_history_is_asked_for_only_where_there_is_any(history: int) -> None:
-    assert untils(list(Supply(plan_of(1, history)).ask_for_history())) == [-1] * (history > 0)
+    assert untils(ask(Supply(plan_of(1, history)), -1)) == [-1] * (history > 0)
 
 
 def test_history_is_taken_in_order_as_it_comes() -> None:
@@ -97,8 +102,8 @@ def test_a_loader_that_starts_anew_is_asked_for_exactly_what_has_not_come(
     plan = plan_of(sessions, history, ahead, kept=history)
     supply = Supply(plan)
     assert list(supply.ask_again()) == []
-    asked = list(supply.ask_for_history())
-    asked += supply.ask_ahead(supply.queued(0)[-1])
+    asked = ask(supply, -1)
+    asked += ask(supply, supply.queued(0)[-1])
     last = spans(asked)[-1][1]
     came = range(-history, min(-history + arrived, last + 1))
     for index in came:
@@ -122,5 +127,5 @@ def test_a_supply_that_was_restored_asks_for_what_is_needed_and_no_session_twice
     assert spans(list(supply.ask_again())) == ([(first, first + ahead - 1)] if ahead else [])
     assert supply.history_is_taken is (first >= 0)
     assert set(supply.delivered) == set(range(max(-2, first - 1 - kept), first))
-    further = spans(list(supply.ask_ahead(5)))
+    further = spans(ask(supply, 5))
     assert further == ([(first + ahead, 5)] if first + ahead <= 5 else [])
