@@ -444,6 +444,8 @@ def test_an_interrupt_while_the_run_is_planned_leaves_no_folder(
     fifo = make_fifo(tmp_path, "waits")
     launched = launch(configure(strategies(write_strategy("waits", READ_FIFO.format(actor=False)))))
     with fifo.open("w"):  # the planner reads, and goes on reading
+        planner = psutil.Process(launched.process.pid)
+        launched.wait_until("planner that reads", lambda: planner.status() == psutil.STATUS_SLEEPING)
         launched.interrupt(number)
         ended = launched.finish(AT_ONCE_S)
     assert ended.exit_code == 130
