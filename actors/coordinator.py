@@ -54,9 +54,9 @@ from protocol.messages import (
 )
 
 PROGRESS_NS: Final = 200_000_000
-"""How often progress is told, at most."""
+"""How often progress is told while no phase ends."""
 NEWS_NS: Final = 50_000_000
-"""How often at most where a phase is complete: short sessions are over a hundred times a second."""
+"""How often it is told at most: short sessions are over a hundred times a second."""
 _Hook = Callable[[], Iterator[Effect]]
 
 
@@ -253,8 +253,8 @@ class Coordinator:
             yield from self._move()
             self._has_news = True
         yield from self._supply.ask()  # after what strategies wait for
-        is_told_late = self._now_ns - self._progress_ns >= NEWS_NS
-        if self._steering.has_news(self._barrier.in_flight) or (self._has_news and is_told_late):
+        is_due = self._has_news and self._now_ns - self._progress_ns >= NEWS_NS
+        if self._steering.has_news(self._barrier.in_flight) or is_due:
             yield from self._progress()
         if self._is_over and not self._barrier.in_flight:
             yield from self._end()

@@ -13,7 +13,7 @@ import click
 from actors.cli.errors import exits_cleanly
 from actors.cli.options import find_run, override_options
 from actors.domain.overrides import Overrides
-from actors.supervisor.forkserver import configure_libraries, fork_forkserver
+from actors.supervisor.forkserver import configure_libraries, start_forkserver
 
 DIGEST: Final = re.compile(r"(data|stream|signals)=([0-9a-f]{8,64})")
 
@@ -94,7 +94,7 @@ def import_launch(*, inline: bool) -> Any:  # noqa: ANN401  a module
     if inline:
         configure_libraries()
     else:
-        fork_forkserver()
+        start_forkserver(as_copy=True)
     launching = import_module("actors.supervisor.launch")
     gc.freeze()
     gc.enable()

@@ -44,6 +44,11 @@ class Flight:
     lines: LogLines | None = None
     """What is to be logged once everyone has handled it."""
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether both parts are there."""
+        return self.derived is not None and self.quality is not None
+
 
 @dataclass
 class Barrier:
@@ -119,13 +124,13 @@ class Barrier:
         """Take the processor's part; say whether the quality manager's is there."""
         flight = self._flight(self.processor, message.seq)
         flight.derived = message
-        return flight.quality is not None
+        return flight.is_complete
 
     def on_quality(self, message: Quality) -> bool:
         """Take the quality manager's part; say whether the processor's is there."""
         flight = self._flight(self.quality, message.seq)
         flight.quality = message
-        return flight.derived is not None
+        return flight.is_complete
 
     def on_ack(self, actor: str, seq: int) -> None:
         """Take a member's acknowledgement."""
@@ -150,7 +155,7 @@ class Barrier:
         for flight in self._flights:
             if flight.sealed:
                 continue
-            if flight.derived is None or flight.quality is None or flight.window.session > session:
+            if not flight.is_complete or flight.window.session > session:
                 return
             flight.sealed = True
             yield flight
@@ -158,10 +163,11 @@ class Barrier:
     def ready_ahead(self) -> Iterator[Flight]:
         """Yield, in order, the windows that are complete and may not be sealed yet."""
         for flight in self._flights:
-            if not flight.sealed:
-                if flight.derived is None or flight.quality is None:
-                    return
-                yield flight
+            if flight.sealed:
+                continue
+            if not flight.is_complete:
+                return
+            yield flight
 
     def take_landed(self) -> Iterator[Flight]:
         """Yield, in order, the windows that everyone has handled, and return their credit."""

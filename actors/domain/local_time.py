@@ -35,16 +35,14 @@ def clock_minutes(instants_ns: npt.NDArray[np.int64], timezone: str) -> npt.NDAr
 
 def clock_seconds(instants_ns: npt.NDArray[np.int64], timezone: str) -> npt.NDArray[np.int64]:
     """Give for each instant, ns UTC, the seconds that local clocks show since midnight."""
-    local: npt.NDArray[np.int64]
     one_day = within_a_day(instants_ns, timezone)
     if one_day is not None:
-        local = instants_ns // NS_PER_S - one_day.began_s
-        return local
+        return one_day.seconds(instants_ns)
     seconds = instants_ns // NS_PER_S
     quarters = seconds // QUARTER_S
     starts = run_starts(quarters)
     offsets = [_offset(quarter, timezone)[0] for quarter in quarters[starts].tolist()]
-    local = seconds + np.repeat(offsets, np.diff(starts, append=len(seconds)))
+    local: npt.NDArray[np.int64] = seconds + np.repeat(offsets, np.diff(starts, append=len(seconds)))
     return local % DAY_S
 
 
@@ -56,6 +54,10 @@ class LocalDay(NamedTuple):
     """The instant at which clocks of that offset showed midnight, s UTC."""
     offset: str
     """As ISO 8601 writes it."""
+
+    def seconds(self, instants_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Give for each of its instants, ns UTC, the seconds since midnight."""
+        return instants_ns // NS_PER_S - self.began_s
 
 
 def within_a_day(instants_ns: npt.NDArray[np.int64], timezone: str) -> LocalDay | None:

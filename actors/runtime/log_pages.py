@@ -36,8 +36,7 @@ def page(t: str, actor: str, texts: Sequence[str], sim_ts: Sequence[int], timezo
     day = within_a_day(instants, timezone)
     if day is None or (instants % NS_PER_S).any():
         return None
-    seconds = (instants // NS_PER_S - day.began_s).tobytes()
-    known = _marked(actor, tuple(texts), seconds, day.offset)
+    known = _marked(actor, tuple(texts), day.seconds(instants).tobytes(), day.offset)
     if known is None:
         return None
     date, written = day.date.encode(), t.removesuffix(_OFFSET)

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,7 @@ from loguru import logger
 from actors.domain.local_time import local_stamp, local_stamps
 from actors.domain.printing import printable
 from actors.domain.session_plan import SessionPlan
+from actors.runtime import clock
 from actors.runtime.clock import now_utc
 from actors.runtime.log_files import (
     Bulk,
@@ -44,7 +45,7 @@ STACK_SIGNAL: Final = signal.SIGUSR1
 USUAL_LIMITS: Final = LogLimits()
 LINES_NS: Final = 20_000_000
 """How long lines may wait: a hundred take as long as two to write, and others wait for this process
-meanwhile. Many are best written as soon as there is nothing else to do; warnings and errors at once."""
+meanwhile. Many are best written as soon as there is nothing else to do."""
 MANY_LINES: Final = 256
 """Of how many lines no more are waited for; writing one costs as much as writing a dozen."""
 PAGE_LINES: Final = 64
@@ -53,12 +54,24 @@ _STDERR_SINK: Final = 0
 """The sink that loguru opens by itself."""
 
 
+class _Line(NamedTuple):
+    """A message that waits to be written."""
+
+    t: str
+    level: str
+    text: str
+    sim_ts: int | None
+
+
 class _Lines(NamedTuple):
     """INFO messages that wait to be written."""
 
     t: str
     texts: Sequence[str]
     sim_ts: Sequence[int]
+
+
+NO_LINES: Final = _Lines("", (), ())
 
 
 class ActorLog:
@@ -78,7 +91,11 @@ class ActorLog:
         folder.mkdir(parents=True, exist_ok=True)
         self.actor: Final = actor
         self._threshold = LEVEL_NUMBERS[level]
-        self._gathered: deque[_Lines | list[LogRecord]] = deque()
+        self.due_ns: int | None = None
+        """When what is gathered should be written, on the monotonic clock."""
+        self.is_urgent = False
+        """Whether there are warnings or errors among it, which wait for what is being sent alone."""
+        self._gathered: deque[_Line | _Lines] = deque()
         self._lines_gathered = 0
         self._timezone = timezone
         self._files = (
@@ -92,7 +109,7 @@ class ActorLog:
 
     def write(self, level: str, text: str, sim_ts: int | None = None) -> None:
         """Write one message; `sim_ts` is the simulated instant that it is about, ns UTC."""
-        self.gather_all([(level, text, sim_ts)])
+        self.gather_one(level, text, sim_ts)
         self.flush()
 
     def write_lines(self, texts: Sequence[str], sim_ts: Sequence[int]) -> None:
@@ -100,23 +117,22 @@ class ActorLog:
         self.gather(texts, sim_ts)
         self.flush()
 
-    def gather_all(self, messages: Iterable[tuple[str, str, int | None]]) -> None:
-        """Keep messages of several levels until `flush`: (level, text, simulated instant or None) each."""
-        records = [
-            self._record(
-                level, printable(text), None if sim_ts is None else local_stamp(sim_ts, self._timezone)
-            )
-            for level, text, sim_ts in messages
-            if LEVEL_NUMBERS[level] >= self._threshold
-        ]
-        self._gathered.append(records)
-        self._lines_gathered += len(records)
+    def gather_one(self, level: str, text: str, sim_ts: int | None = None) -> None:
+        """Keep one message until `flush`."""
+        if LEVEL_NUMBERS[level] >= self._threshold:
+            self._keep(_Line(wall_stamp(now_utc()), level, text, sim_ts), 1)
+            self.is_urgent = self.is_urgent or level != "INFO"
 
     def gather(self, texts: Sequence[str], sim_ts: Sequence[int]) -> None:
         """Keep INFO messages, each with its simulated instant, until `flush`."""
         if self._threshold <= LEVEL_NUMBERS["INFO"]:
-            self._gathered.append(_Lines(wall_stamp(now_utc()), texts, sim_ts))
-            self._lines_gathered += len(texts)
+            self._keep(_Lines(wall_stamp(now_utc()), texts, sim_ts), len(texts))
+
+    def _keep(self, lines: "_Line | _Lines", count: int) -> None:
+        self._gathered.append(lines)
+        self._lines_gathered += count
+        if self.due_ns is None:
+            self.due_ns = clock.monotonic_ns() + LINES_NS
 
     @property
     def has_many(self) -> bool:
@@ -125,14 +141,14 @@ class ActorLog:
 
     def flush(self) -> None:
         """Write what has been gathered, in its order."""
-        count, self._lines_gathered = self._lines_gathered, 0
+        count, self._lines_gathered, self.due_ns, self.is_urgent = self._lines_gathered, 0, None, False
         pages = list(self._pages())
         for (file, encode), parts in zip(self._files, zip(*pages, strict=True), strict=False):
-            notice = encode([self._record("WARNING", _lost(file))]) if file.lost else b""
+            notice = encode([self._lost_lines(file)]) if file.lost else b""
             file.write(notice + b"".join(parts), count)
 
     def _pages(self) -> Iterator[Page]:
-        few = _Lines("", [], [])
+        few = NO_LINES
         while self._gathered:  # another thread may be flushing it too
             lines = self._gathered.popleft()
             if isinstance(lines, _Lines) and len(lines.texts) < PAGE_LINES:
@@ -140,21 +156,28 @@ class ActorLog:
                 continue
             if few.texts:
                 yield self._encoded(few)
-                few = _Lines("", [], [])
+                few = NO_LINES
             if isinstance(lines, _Lines):
                 known = page(lines.t, self.actor, lines.texts, lines.sim_ts, self._timezone)
                 yield known or self._encoded(lines)
-            elif lines:
-                yield Page(encode_text(lines), encode_jsonl(lines))
+            else:
+                yield _both([self._record(lines)])
         if few.texts:
             yield self._encoded(few)
 
-    def _encoded(self, lines: _Lines) -> Page:
+    def _encoded(self, lines: "_Lines") -> Page:
         bulk = Bulk(lines.t, self.actor, local_stamps(lines.sim_ts, self._timezone), lines.texts)
         if bulk.is_plain:
             return Page(bulk.text(), bulk.jsonl())
-        records = bulk._replace(messages=[printable(text) for text in lines.texts]).records()
-        return Page(encode_text(records), encode_jsonl(records))
+        return _both(bulk._replace(messages=[printable(text) for text in lines.texts]).records())
+
+    def _record(self, line: "_Line") -> LogRecord:
+        sim = None if line.sim_ts is None else local_stamp(line.sim_ts, self._timezone)
+        return LogRecord(line.t, line.level, self.actor, sim, printable(line.text))
+
+    def _lost_lines(self, file: LogFile) -> LogRecord:
+        text = f"{file.lost} log lines before this one could not be written: {file.reason}"
+        return LogRecord(wall_stamp(now_utc()), "WARNING", self.actor, None, text)
 
     def exception(self, text: str) -> None:
         """Write an error with the traceback of the exception that is being handled."""
@@ -190,13 +213,11 @@ class ActorLog:
 
     def receive(self, message: "loguru.Message") -> None:
         """Write what was said to loguru."""
-        text = printable(str(message).rstrip("\n"))
-        self._gathered.append([self._record(_level_of(message.record["level"].no), text)])
-        self._lines_gathered += 1
-        self.flush()
+        self.write(_level_of(message.record["level"].no), str(message).rstrip("\n"))
 
-    def _record(self, level: str, text: str, sim: str | None = None) -> LogRecord:
-        return LogRecord(wall_stamp(now_utc()), level, self.actor, sim, text)
+
+def _both(records: list[LogRecord]) -> Page:
+    return Page(encode_text(records), encode_jsonl(records))
 
 
 class _Sink:
@@ -246,10 +267,6 @@ def open_log(folder: Path, actor: str, plan: SessionPlan) -> ActorLog:
     """
     limits = LogLimits(plan.log_file_bytes, plan.log_keep)
     return ActorLog(folder, actor, plan.log_level, plan.timezone, limits)
-
-
-def _lost(file: LogFile) -> str:
-    return f"{file.lost} log lines before this one could not be written: {file.reason}"
 
 
 def _level_of(number: int) -> str:

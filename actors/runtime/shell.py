@@ -21,7 +21,7 @@ from actors.runtime import clock
 from actors.runtime.failures import write_failure
 from actors.runtime.freed_memory import FreedMemory
 from actors.runtime.journal_files import JournalReader
-from actors.runtime.logs import LINES_NS, ActorLog, CapturedOutput
+from actors.runtime.logs import ActorLog, CapturedOutput
 from actors.runtime.transport import Arrival, Link, PeerStalled, Rejected, SupervisorGone
 from actors.runtime.vitals import Vitals
 from protocol import topics
@@ -86,12 +86,10 @@ class Shell:
         self._stopped = False
         self._wake_at_ns: int | None = None
         self._next_beat_ns = 0
-        self._lines_due_ns: int | None = None
-        self._lines: list[Log | LogLines] = []
         self._hands: dict[type[Any], Callable[[Any], None]] = {
             Send: self._send,
             Log: self._write,
-            LogLines: self._write,
+            LogLines: self._write_lines,
             Wake: self._set_wake,
             Done: self._finish,
         }
@@ -117,10 +115,8 @@ class Shell:
             self._take(arrival)
         self._on_turn()
         self._beat_if_due()
-        if self._lines_due_ns is not None and (
-            (is_idle and self._log.has_many) or clock.monotonic_ns() >= self._lines_due_ns
-        ):
-            self._lines_due_ns = None
+        due_ns = self._log.due_ns
+        if due_ns is not None and ((is_idle and self._log.has_many) or clock.monotonic_ns() >= due_ns):
             self._log.flush()
 
     def _beat_if_due(self) -> None:
@@ -131,11 +127,11 @@ class Shell:
         """Do what is due once per turn."""
 
     def _timeout_s(self) -> float:
-        if self._lines_due_ns is not None and self._log.has_many:
+        if self._log.has_many:
             return 0.0
         until = self._next_beat_ns + NS_PER_MS  # waits end up to that much early, which only a wake-up needs
-        if self._lines_due_ns is not None:
-            until = min(until, self._lines_due_ns + NS_PER_MS)
+        if self._log.due_ns is not None:
+            until = min(until, self._log.due_ns + NS_PER_MS)
         if self._wake_at_ns is not None:
             until = min(until, self._wake_at_ns)
         return max(0.0, (until - clock.monotonic_ns()) / 1e9)
@@ -165,42 +161,22 @@ class Shell:
         self._vitals.handled(clock.monotonic_ns() - started)
 
     def _perform(self, effects: Iterable[Effect]) -> None:
+        """Carry effects out, in order; log lines are written once all is sent: nobody waits for a file."""
         try:
             for effect in effects:
                 self._hands[type(effect)](effect)
         finally:
-            self._flush_lines()
+            if self._log.is_urgent:
+                self._log.flush()
 
     def _send(self, effect: Send) -> None:
         self._link.send(effect.topic, self._link.encode(effect.topic, effect.message))
 
-    def _write(self, effect: Log | LogLines) -> None:
-        self._lines.append(effect)
+    def _write(self, effect: Log) -> None:
+        self._log.gather_one(effect.level, effect.text, effect.sim_ts)
 
-    def _flush_lines(self) -> None:
-        """Hand over what has gathered, once all is sent: nobody waits for a file."""
-        if not self._lines:
-            return
-        pending, self._lines = self._lines, []
-        single: list[Log] = []
-        is_urgent = False
-        for effect in pending:
-            if isinstance(effect, Log):
-                single.append(effect)
-                is_urgent = is_urgent or effect.level != "INFO"
-                continue
-            self._gather_single(single)
-            self._log.gather(effect.texts, effect.sim_ts)
-        self._gather_single(single)
-        if is_urgent:
-            self._log.flush()
-        elif self._lines_due_ns is None:
-            self._lines_due_ns = clock.monotonic_ns() + LINES_NS
-
-    def _gather_single(self, lines: list[Log]) -> None:
-        if lines:
-            self._log.gather_all(lines)
-            lines.clear()
+    def _write_lines(self, effect: LogLines) -> None:
+        self._log.gather(effect.texts, effect.sim_ts)
 
     def _set_wake(self, effect: Wake) -> None:
         self._wake_at_ns = effect.at_ns

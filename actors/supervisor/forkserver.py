@@ -57,33 +57,24 @@ def configure_libraries() -> None:
 def start_forkserver(*, as_copy: bool = False) -> None:
     """Start it, unless it runs already.
 
-    Raises ConfigError where there is no place for its socket, or too few files can be opened.
+    `as_copy` is for a process that has no threads yet: it imports what actors need, and is copied. Elsewhere
+    than on Linux, where libraries of the system do not bear that, there is a new interpreter all the same.
+    Raises ConfigError where there is no place for the socket, or too few files can be opened.
     """
     require_open_files(actors=0)
     configure_libraries()
+    is_copied = as_copy and sys.platform == "linux"
+    for name in PRELOAD if is_copied else ():
+        import_module(name)
     multiprocessing.get_context("forkserver").set_forkserver_preload([*PRELOAD, READY])
     try:
         with _safe_path():
             resource_tracker.ensure_running()  # it resets the signal mask, so it comes first
-            with _deferred_interrupts(), _copying() if as_copy else nullcontext():
+            with _deferred_interrupts(), _copying() if is_copied else nullcontext():
                 forkserver.ensure_running()
     except OSError as error:
         message = f"no socket can be made below {tempfile.gettempdir()} ({error}): set TMPDIR to a short path"
         raise ConfigError(None, (Problem("TMPDIR", message),)) from error
-
-
-def fork_forkserver() -> None:
-    """Import what actors need, then start the forkserver as a copy of this process, which has no threads yet.
-
-    Elsewhere than on Linux, where libraries of the system do not bear it, it is a new interpreter. Raises
-    ConfigError as `start_forkserver` does.
-    """
-    is_bearable = sys.platform == "linux"
-    if is_bearable:
-        configure_libraries()
-        for name in PRELOAD:
-            import_module(name)
-    start_forkserver(as_copy=is_bearable)
 
 
 @contextmanager

@@ -159,6 +159,8 @@ class InlinePipeline:
         self._acting = role.name
         for effect in effects:
             self._hands[type(effect)](effect)
+        if self._logs[role.name].is_urgent:
+            self._logs[role.name].flush()
 
     def _sleep(self) -> None:
         """Wait for the coordinator's deadline; without one nothing could ever happen again."""
@@ -201,10 +203,7 @@ class InlinePipeline:
             )
 
     def _write(self, effect: Log) -> None:
-        log = self._logs[self._acting]
-        log.gather_all([effect])
-        if effect.level != "INFO":
-            log.flush()
+        self._logs[self._acting].gather_one(effect.level, effect.text, effect.sim_ts)
 
     def _write_lines(self, effect: LogLines) -> None:
         self._logs[self._acting].gather(effect.texts, effect.sim_ts)

@@ -9,14 +9,14 @@ import sys
 
 import psutil
 
-from actors.supervisor.forkserver import fork_forkserver
+from actors.supervisor.forkserver import start_forkserver
 
 reader, writer = os.pipe()
-fork_forkserver()
+start_forkserver(as_copy=True)
 os.close(writer)
 assert os.read(reader, 1) == b"", "the copy still holds the pipe"
 copies = [child for child in psutil.Process().children() if child.cmdline() == psutil.Process().cmdline()]
-fork_forkserver()
+start_forkserver(as_copy=True)
 assert copies == [child for child in psutil.Process().children() if child in copies], "there is another one"
 print(len(copies))
 """
@@ -36,8 +36,8 @@ def test_a_copy_lets_go_of_all_descriptors_but_its_own_and_is_made_once() -> Non
 def test_copies_end_with_the_process_that_made_them() -> None:
     program = (
         "import psutil\n"
-        "from actors.supervisor.forkserver import fork_forkserver\n"
-        "fork_forkserver()\n"
+        "from actors.supervisor.forkserver import start_forkserver\n"
+        "start_forkserver(as_copy=True)\n"
         "print(*(child.pid for child in psutil.Process().children()), flush=True)\n"
         "psutil.Process().kill()\n"
     )
